@@ -1,0 +1,183 @@
+"""What the user asked for: `waves.yaml` as frozen values, defaults already applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NewType
+
+WorkstreamName = NewType("WorkstreamName", str)
+HostName = NewType("HostName", str)
+BranchName = NewType("BranchName", str)
+CommitId = NewType("CommitId", str)
+TreeId = NewType("TreeId", str)
+WaveNumber = NewType("WaveNumber", int)
+
+LOCAL = HostName("local")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A machine that runs workers; `ssh` is None on this machine."""
+
+    name: HostName
+    ssh: str | None = None
+    identity: str | None = None
+    jump: str | None = None
+    root: str | None = None
+    gpus: tuple[int, ...] = ()
+    share: int = 1
+    slots: int | None = None
+    python: str = "python3"
+    engine: str = "tmux"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    every_s: float = 30.0
+    stale_s: float = 180.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartPolicy:
+    """How often a failed stage is repeated; the n-th repeat waits `backoff_s * 2**(n-1)`."""
+
+    limit: int = 3
+    backoff_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPolicy:
+    every_s: float
+    include: tuple[str, ...]
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One command of a worker. `require` holds rules such as `loss < 0.1`, checked when it exits 0."""
+
+    name: str
+    run: str
+    resume: str | None = None
+    require: tuple[str, ...] = ()
+    timeout_s: float | None = None
+
+    def command(self, attempt: int) -> str:
+        """The command of the n-th attempt: the first runs, later ones resume."""
+        return self.run if attempt == 1 or self.resume is None else self.resume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A named check: a shell command (`run`) or a built-in (`check`) with its settings."""
+
+    name: str
+    run: str | None = None
+    check: str | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    scope: str = "tree"
+    timeout_s: float = 1800.0
+    retries: int = 0
+    severity: str = "block"
+    gpu: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """Names order time only; waves put the worktree on the base they landed on."""
+
+    workstreams: tuple[WorkstreamName, ...] = ()
+    waves: tuple[WaveNumber, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workstream:
+    """One branch, one worktree, one session. Empty `stages` and no `agent`: a plain shell.
+
+    `worktree` is the path the plan names (relative to the repository's folder), or None for the
+    default place. `base` is the branch its worktree is made from.
+    """
+
+    name: WorkstreamName
+    wave: WaveNumber
+    branch: BranchName
+    base: BranchName
+    host: HostName = LOCAL
+    worktree: str | None = None
+    paths: tuple[str, ...] = ()
+    skeleton: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+    setup: str | None = None
+    copy: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    ports: int = 0
+    gpu: int = 0
+    stages: tuple[Stage, ...] = ()
+    agent: str | None = None
+    brief: str | None = None
+    needs: Needs = field(default_factory=Needs)
+    gates: tuple[Gate, ...] = ()
+    results: str = "results"
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    restart: RestartPolicy = field(default_factory=RestartPolicy)
+    sync: SyncPolicy | None = None
+    priority: int = 0
+    review: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wave:
+    """`setup` is None when the plan names none: then that of its workstreams, where they agree."""
+
+    number: WaveNumber
+    goal: str = ""
+    needs: Needs = field(default_factory=Needs)
+    setup: str | None = None
+    gates: tuple[Gate, ...] = ()
+    workstreams: tuple[WorkstreamName, ...] = ()
+    winner: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotBuilt:
+    """A key this version reads but cannot act on: `validate` warns, `up` refuses."""
+
+    place: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole plan. `source` is the file's absolute path, `digest` the SHA-256 of its text.
+
+    Waves are in ascending order, workstreams in the order of the file.
+    """
+
+    source: str
+    digest: str
+    project: str
+    base: BranchName
+    integration: str
+    remote: str | None
+    tmux_socket: str | None
+    hosts: Mapping[HostName, Host]
+    gates: Mapping[str, Gate]
+    waves: Mapping[WaveNumber, Wave]
+    workstreams: Mapping[WorkstreamName, Workstream]
+    not_built: tuple[NotBuilt, ...] = ()
+
+    def of_wave(self, number: WaveNumber) -> tuple[Workstream, ...]:
+        return tuple(self.workstreams[name] for name in self.waves[number].workstreams)
+
+    def on_host(self, host: HostName) -> Iterator[Workstream]:
+        return (w for w in self.workstreams.values() if w.host == host)
+
+    def session(self, name: WorkstreamName) -> str:
+        return f"{self.project}_{name}"
+
+    def integration_branch(self, number: WaveNumber) -> BranchName:
+        return BranchName(self.integration.replace("{wave}", str(number)))
+
+    def wave_gate_names(self, number: WaveNumber) -> tuple[str, ...]:
+        return tuple(gate.name for gate in self.waves[number].gates)
