@@ -1,0 +1,106 @@
+"""Branches, uncommitted work, and gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from orchestrator.wire.host import Place
+from orchestrator.wire.workers import CopiedFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTips:
+    """Where branches stand. Answered by `Tips`; a branch that does not exist has no entry."""
+
+    place: Place
+    branches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tips:
+    commits: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadChanges:
+    """Uncommitted work in worktrees. One `Changes` per existing path, in a `ChangesList`."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Tracked files staged or modified, and untracked ones; `operation` is a merge or rebase under way."""
+
+    path: str
+    tracked: tuple[str, ...]
+    untracked: tuple[str, ...]
+    operation: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangesList:
+    worktrees: tuple[Changes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushBranch:
+    """Push branches from this host's clone to a remote. Answered by `Pushed`."""
+
+    place: Place
+    remote: str
+    branches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """Branch name to the reason it was not pushed; an empty mapping is success."""
+
+    refused: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """A clean detached checkout kept for gates, named `name`, with set-up done for this commit."""
+
+    name: str
+    commit: str
+    setup: str | None = None
+    copy: tuple[CopiedFile, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunGates:
+    """Runs commands one after another in one checkout. A `GateRan` item each, then `Finished`.
+
+    A set-up that fails is a `GateRan` named `setup`, and no gate runs.
+    """
+
+    place: Place
+    checkout: Checkout
+    gates: tuple[GateCommand, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateCommand:
+    gate: str
+    command: str
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRan:
+    """`tail` is the end of the output. `tree` is what the checkout held before and after the run.
+
+    `changed` names tracked files the command changed: such a gate is not ok.
+    """
+
+    gate: str
+    ok: bool
+    exit_code: int | None
+    timed_out: bool
+    seconds: float
+    log: str
+    tail: str
+    changed: tuple[str, ...] = ()

@@ -1,0 +1,226 @@
+"""Worktrees, launches, and what is seen of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from orchestrator.wire.host import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedFile:
+    """An untracked file carried into a worktree; `content` is base64."""
+
+    path: str
+    mode: int
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worktree:
+    """A worktree that should exist: `branch` checked out at `path`.
+
+    An existing branch that shares history with `start` is adopted at its tip, otherwise it is made
+    from `start`. `results` is made and the contract's files in it are excluded from git.
+    """
+
+    workstream: str
+    path: str
+    branch: str
+    start: str
+    results: str
+    skeleton: tuple[str, ...] = ()
+    copy: tuple[CopiedFile, ...] = ()
+    setup: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One run of one stage in a tmux session. `command` None is an interactive shell."""
+
+    launch: str
+    session: str
+    wave: int
+    stage: str
+    attempt: int
+    command: str | None
+    env: dict[str, str]
+    ports: int
+    beat_s: float
+    stop_grace_s: float
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Make worktrees, run set-ups, start sessions; every step already done is skipped.
+
+    One `Started` or `NotStarted` item per entry, as each is known; then `Finished`.
+    """
+
+    place: Place
+    tmux_socket: str | None
+    entries: tuple[StartEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartEntry:
+    worktree: Worktree
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """`tip` is the branch's commit, `made_branch` whether this call created the branch."""
+
+    workstream: str
+    launch: str
+    worktree: str
+    tip: str
+    made_branch: bool
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotStarted:
+    """`cause` is one of `taken`, `setup`, `copy`, `git`, `tmux`, `disk`; `log` names a file if there is one."""
+
+    workstream: str
+    launch: str
+    cause: str
+    message: str
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """End launches: TERM, the grace, KILL of everything they started. One `Stopped` item each, then `Finished`."""
+
+    place: Place
+    launches: tuple[str, ...]
+    grace_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    launch: str
+    exit: Exit | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The end of a streamed answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """`results` is the absolute directory the worker writes its progress to."""
+
+    launch: str
+    results: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One look at every launch on the host. Answered by `Seen`."""
+
+    place: Place
+    launches: tuple[Watched, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a run ended: the contents of `exit.json`."""
+
+    exit_code: int | None
+    signal: str | None
+    cause: str
+    ended: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The worker's own words, bounded and stripped of control characters. Metrics are finite."""
+
+    seq: int
+    step: float | None = None
+    total: float | None = None
+    unit: str = "step"
+    message: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    not_finite: tuple[str, ...] = ()
+    checkpoint: str | None = None
+    eta_s: float | None = None
+    grace_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchSeen:
+    """`alive`: its supervisor holds its lock. `unknown`: no trace of the launch on this host.
+
+    `exit` is set once it ended, `metrics_file` then holds what the run itself wrote as metrics.
+    `progress_error` says why a progress file could not be read.
+    """
+
+    launch: str
+    alive: bool
+    unknown: bool = False
+    exit: Exit | None = None
+    beat_seq: int = 0
+    output_seq: int = 0
+    progress: Progress | None = None
+    progress_error: str | None = None
+    last_line: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    boot_id: str
+    launches: tuple[LaunchSeen, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadMetrics:
+    """The metrics a run wrote. Answered by `Metrics`.
+
+    The file counts only when it was written after `since_s` (the run's start, the host's clock).
+    """
+
+    results: str
+    file: str
+    launch: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """`found` is False when this run wrote no such file; `error` says why one could not be read."""
+
+    found: bool
+    values: dict[str, float] = field(default_factory=dict)
+    not_finite: tuple[str, ...] = ()
+    history: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLog:
+    """Part of a worker's log over all attempts. Answered by `LogPart`.
+
+    `lines` counts from the end when `offset` is None; otherwise what follows `offset` is read.
+    """
+
+    place: Place
+    workstream: str
+    lines: int | None = None
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPart:
+    """`text` is base64 (a log holds any bytes); `offset` continues after it, over rotations."""
+
+    text: str
+    offset: int
