@@ -4,7 +4,6 @@ A frame is `MAGIC`, the payload's length as four big-endian bytes, and the paylo
 an id; the agent answers it with any number of `item` frames and one `reply` or `error` frame.
 """
 
-
 from __future__ import annotations
 
 import dataclasses
@@ -32,6 +31,8 @@ MESSAGES: dict[str, type[Any]] = {
 
 
 class WireError(Exception):
+    """The other side does not speak this protocol."""
+
 
 def encode(message: object) -> dict[str, Any]:
     """A message as JSON-ready values, with its type's name under `is`."""
@@ -53,7 +54,9 @@ def decode(document: object) -> Any:
 
 
 def frame(document: object) -> bytes:
-    payload = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogateescape")
+    payload = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(
+        "utf-8", "surrogateescape"
+    )
     return _HEADER.pack(MAGIC, len(payload)) + payload
 
 
