@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.core.observation import Exit, LaunchSeen, Progress
 from orchestrator.wire.codec import (
     FRAME_LIMIT_BYTES,
     MAGIC,
@@ -39,15 +40,12 @@ from orchestrator.wire.repository import (
 )
 from orchestrator.wire.workers import (
     CopiedFile,
-    Exit,
     Finished,
     Launch,
-    LaunchSeen,
     LogPart,
     Metrics,
     NotStarted,
     Probe,
-    Progress,
     ReadLog,
     ReadMetrics,
     Seen,
@@ -63,6 +61,9 @@ from orchestrator.wire.workers import (
 PROTOCOL_VERSION = 1
 
 __all__ = [
+    "FRAME_LIMIT_BYTES",
+    "MAGIC",
+    "PROTOCOL_VERSION",
     "Capture",
     "Captured",
     "Changes",
@@ -71,7 +72,6 @@ __all__ = [
     "CloseSessions",
     "CopiedFile",
     "Exit",
-    "FRAME_LIMIT_BYTES",
     "Failure",
     "Finished",
     "GateCommand",
@@ -83,11 +83,9 @@ __all__ = [
     "Launch",
     "LaunchSeen",
     "LogPart",
-    "MAGIC",
     "Metrics",
     "NotStarted",
     "OpenRepository",
-    "PROTOCOL_VERSION",
     "Place",
     "Probe",
     "Progress",

@@ -36,7 +36,7 @@ class WireError(Exception):
 
 def encode(message: object) -> dict[str, Any]:
     """A message as JSON-ready values, with its type's name under `is`."""
-    return {"is": type(message).__name__, **_plain_fields(message)}
+    return {"is": type(message).__name__, **plain_fields(message)}
 
 
 def decode(document: object) -> Any:
@@ -50,7 +50,7 @@ def decode(document: object) -> Any:
     cls = MESSAGES.get(document["is"])
     if cls is None:
         raise WireError(f"unknown message {document['is']!r}")
-    return _build(cls, {key: value for key, value in document.items() if key != "is"})
+    return build(cls, {key: value for key, value in document.items() if key != "is"})
 
 
 def frame(document: object) -> bytes:
@@ -79,13 +79,13 @@ def read_frame(read_exactly: Callable[[int], bytes]) -> Any:
     return json.loads(payload.decode("utf-8", "surrogateescape"))
 
 
-def _plain_fields(value: Any) -> dict[str, Any]:
+def plain_fields(value: Any) -> dict[str, Any]:
     return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
 
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        return _plain_fields(value)
+        return plain_fields(value)
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
@@ -102,7 +102,7 @@ def _hints(cls: type[Any]) -> dict[str, Any]:
     return _HINTS[cls]
 
 
-def _build(cls: type[T], document: object) -> T:
+def build(cls: type[T], document: object) -> T:
     if not isinstance(document, dict):
         raise WireError(f"{cls.__name__} is not a mapping")
     hints = _hints(cls)
@@ -125,7 +125,7 @@ def _read(hint: Any, value: Any) -> Any:
     if origin is dict and isinstance(value, dict):
         return {key: _read(typing.get_args(hint)[1], item) for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
-        return _build(typing.cast("type[Any]", hint), value)
+        return build(typing.cast("type[Any]", hint), value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from orchestrator.core.observation import Exit, LaunchSeen
 from orchestrator.wire.host import Place
 
 
@@ -84,7 +85,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotStarted:
-    """`cause` is one of `taken`, `setup`, `copy`, `git`, `tmux`, `disk`; `log` names a file if there is one."""
+    """`cause` is one of `taken`, `setup`, `copy`, `git`, `tmux`, `disk`; `log` may name a file."""
 
     workstream: str
     launch: str
@@ -95,7 +96,7 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """End launches: TERM, the grace, KILL of everything they started. One `Stopped` item each, then `Finished`."""
+    """End launches: TERM, the grace, KILL of all they started. A `Stopped` item each, then `Finished`."""
 
     place: Place
     launches: tuple[str, ...]
@@ -127,52 +128,6 @@ class Probe:
 
     place: Place
     launches: tuple[Watched, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
-    """How a run ended: the contents of `exit.json`."""
-
-    exit_code: int | None
-    signal: str | None
-    cause: str
-    ended: float
-    elapsed_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """The worker's own words, bounded and stripped of control characters. Metrics are finite."""
-
-    seq: int
-    step: float | None = None
-    total: float | None = None
-    unit: str = "step"
-    message: str = ""
-    metrics: dict[str, float] = field(default_factory=dict)
-    not_finite: tuple[str, ...] = ()
-    checkpoint: str | None = None
-    eta_s: float | None = None
-    grace_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchSeen:
-    """`alive`: its supervisor holds its lock. `unknown`: no trace of the launch on this host.
-
-    `exit` is set once it ended, `metrics_file` then holds what the run itself wrote as metrics.
-    `progress_error` says why a progress file could not be read.
-    """
-
-    launch: str
-    alive: bool
-    unknown: bool = False
-    exit: Exit | None = None
-    beat_seq: int = 0
-    output_seq: int = 0
-    progress: Progress | None = None
-    progress_error: str | None = None
-    last_line: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,245 @@
+"""Plan, state and observation in; the next actions out. Pure, and the same for the same input.
+
+A `Record` is a decision that needs no effect: the loop writes its fact down and asks again. Every
+other action is handed to its host's lane, has a key, and does no harm when performed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.core import facts as f
+from orchestrator.core.facts import Fact, LaunchId
+from orchestrator.core.observation import Observation
+from orchestrator.core.placement import free_gpus, holders
+from orchestrator.core.plan import Plan, RestartPolicy, Stage, Workstream
+from orchestrator.core.state import (
+    Ended,
+    LaunchRecord,
+    Running,
+    Starting,
+    State,
+    Stopping,
+    Wanted,
+    WorkstreamRecord,
+)
+from orchestrator.core.waiting import blockers
+
+SHELL_STAGE = "shell"
+"""The stage of a workstream without a command: a shell that people type into."""
+
+BACKOFF_LIMIT_S = 900.0
+CONFIGURATION_ERROR = 2
+"""Exit code of a worker that says: do not retry, mend the configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartWorker:
+    workstream: Workstream
+    launch: LaunchRecord
+
+    @property
+    def key(self) -> str:
+        return f"start {self.launch.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopWorker:
+    workstream: Workstream
+    launch: LaunchRecord
+
+    @property
+    def key(self) -> str:
+        return f"stop {self.launch.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeStage:
+    """Read what the run wrote, and hold it against the stage's `require`."""
+
+    workstream: Workstream
+    launch: LaunchRecord
+    stage: int
+    elapsed_s: float
+
+    @property
+    def key(self) -> str:
+        return f"judge {self.launch.id}"
+
+
+Effect = StartWorker | StopWorker | JudgeStage
+Action = Record | Effect
+
+
+def decide(plan: Plan, state: State, observation: Observation, now: float) -> tuple[Action, ...]:
+    """The first decision to record, alone; or, when there is none, every effect that is due."""
+    for workstream in plan.workstreams.values():
+        fact = _fact_due(plan, state, observation, workstream, now)
+        if fact is not None:
+            return (Record(fact=fact),)
+    return tuple(_effects_due(plan, state, observation))
+
+
+def stage_of(workstream: Workstream, index: int) -> Stage | None:
+    """The stage at `index`, None for a plain shell."""
+    return workstream.stages[index] if index < len(workstream.stages) else None
+
+
+def _fact_due(
+    plan: Plan, state: State, observation: Observation, workstream: Workstream, now: float
+) -> Fact | None:
+    record = state.of(workstream.name)
+    match record.phase:
+        case Wanted():
+            if blockers(plan, state, observation, workstream, now):
+                return None
+            return _chosen(plan, state, workstream, record)
+        case Starting() | Running() | Stopping():
+            return _end_seen(observation, workstream, record)
+        case Ended():
+            return _verdict(workstream, record)
+        case _:
+            return None
+
+
+def _chosen(plan: Plan, state: State, workstream: Workstream, record: WorkstreamRecord) -> f.LaunchChosen:
+    host = plan.hosts[workstream.host]
+    stage = stage_of(workstream, record.stage)
+    number = record.launches + 1
+    return f.LaunchChosen(
+        workstream=workstream.name,
+        launch=LaunchId(f"{workstream.name}-{number}-{state.token}"),
+        host=host.name,
+        stage=stage.name if stage else SHELL_STAGE,
+        attempt=record.attempts + 1,
+        gpus=free_gpus(host, holders(state, host.name), workstream.gpu) or (),
+    )
+
+
+def _end_seen(
+    observation: Observation, workstream: Workstream, record: WorkstreamRecord
+) -> f.LaunchEnded | None:
+    """The end of a run, as its host told it. A host that does not answer tells nothing."""
+    launch = record.launch
+    assert launch is not None
+    pulse = observation.pulse(launch.id)
+    if pulse is None or f"start {launch.id}" in observation.in_flight:
+        return None
+    if pulse.seen.exit is not None:
+        end = pulse.seen.exit
+        return f.LaunchEnded(
+            workstream=workstream.name,
+            launch=launch.id,
+            exit_code=end.exit_code,
+            signal=end.signal,
+            cause=end.cause,
+            ended=end.ended,
+            elapsed_s=end.elapsed_s,
+        )
+    if pulse.seen.unknown and not isinstance(record.phase, Starting):
+        return f.LaunchEnded(
+            workstream=workstream.name,
+            launch=launch.id,
+            exit_code=None,
+            signal=None,
+            cause="lost",
+            ended=0.0,
+            elapsed_s=0.0,
+        )
+    return None
+
+
+def _verdict(workstream: Workstream, record: WorkstreamRecord) -> Fact | None:
+    """What an ended run leads to, where that follows without reading its results."""
+    launch = record.launch
+    assert launch is not None
+    assert launch.exit is not None
+    stage = stage_of(workstream, record.stage)
+    if stage is None:
+        return f.StopAsked(workstream=workstream.name, by="the end of its shell")
+    if launch.exit.cause == "exited" and launch.exit.exit_code == 0:
+        return None if stage.require else passed(workstream, record.stage, launch.id, {})
+    return _after_failure(workstream, record, launch.exit)
+
+
+def passed(workstream: Workstream, stage: int, launch: LaunchId, metrics: dict[str, float]) -> f.StagePassed:
+    return f.StagePassed(
+        workstream=workstream.name, launch=launch, next_stage=next_stage(workstream, stage), metrics=metrics
+    )
+
+
+def next_stage(workstream: Workstream, stage: int) -> int | None:
+    return stage + 1 if stage + 1 < len(workstream.stages) else None
+
+
+def _after_failure(workstream: Workstream, record: WorkstreamRecord, end: f.LaunchEnded) -> Fact:
+    reason = end_in_words(end)
+    policy = workstream.restart
+    if end.exit_code == CONFIGURATION_ERROR:
+        return f.GaveUp(
+            workstream=workstream.name, launch=end.launch, reason=f"{reason} (configuration: not retried)"
+        )
+    if record.failures >= policy.limit:
+        tried = f" after {record.failures} restarts" if record.failures else ""
+        return f.GaveUp(workstream=workstream.name, launch=end.launch, reason=reason + tried)
+    return f.RetryChosen(
+        workstream=workstream.name,
+        launch=end.launch,
+        delay_s=backoff_s(policy, record.failures),
+        reason=reason,
+    )
+
+
+def backoff_s(policy: RestartPolicy, failures: int) -> float:
+    """The wait before the restart that follows `failures` earlier ones, in seconds."""
+    return min(policy.backoff_s * 2.0 ** min(failures, 32), BACKOFF_LIMIT_S)
+
+
+_CAUSES = {
+    "stopped": "was stopped",
+    "timeout": "ran out of its stage's time",
+    "hangup": "lost its tmux session",
+    "start-failed": "could not be started",
+    "supervisor-lost": "lost its supervisor",
+    "rebooted": "ended when its host rebooted",
+    "lost": "left no trace on its host",
+}
+
+
+def end_in_words(end: f.LaunchEnded) -> str:
+    """How a run ended, for people."""
+    if end.cause in _CAUSES:
+        return _CAUSES[end.cause]
+    if end.signal is not None:
+        return f"was ended by {end.signal}"
+    return f"ended with exit code {end.exit_code}"
+
+
+def _effects_due(plan: Plan, state: State, observation: Observation) -> Iterator[Effect]:
+    for workstream in plan.workstreams.values():
+        record = state.of(workstream.name)
+        if record.launch is None or not observation.reachable(record.launch.host):
+            continue
+        effect = _effect_due(workstream, record, record.launch)
+        if effect is not None and effect.key not in observation.in_flight:
+            yield effect
+
+
+def _effect_due(workstream: Workstream, record: WorkstreamRecord, launch: LaunchRecord) -> Effect | None:
+    match record.phase:
+        case Starting():
+            return StartWorker(workstream=workstream, launch=launch)
+        case Stopping():
+            return StopWorker(workstream=workstream, launch=launch)
+        case Ended():
+            return JudgeStage(
+                workstream=workstream, launch=launch, stage=record.stage, elapsed_s=record.elapsed_s
+            )
+        case _:
+            return None

@@ -1,0 +1,254 @@
+"""What happened, one frozen class per kind of fact. The journal stores these and nothing else.
+
+A field added later needs a default: journals of every earlier version must load for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NewType
+
+LaunchId = NewType("LaunchId", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalBegun:
+    """`token` keeps the launch ids of two journals apart, also on a host that saw both."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonStarted:
+    pid: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonStopped:
+    pid: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRead:
+    source: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostLost:
+    host: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBack:
+    host: str
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartAsked:
+    workstream: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAsked:
+    workstream: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartAsked:
+    workstream: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoneAsked:
+    workstream: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldAccepted:
+    """`next_stage` is the index of the stage that follows, None when the held one was the last."""
+
+    workstream: str
+    by: str
+    next_stage: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchChosen:
+    """Written before anything is started, so that a crash in between starts nothing twice."""
+
+    workstream: str
+    launch: LaunchId
+    host: str
+    stage: str
+    attempt: int
+    gpus: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launched:
+    workstream: str
+    launch: LaunchId
+    worktree: str
+    tip: str
+    made_branch: bool
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchRefused:
+    workstream: str
+    launch: LaunchId
+    cause: str
+    message: str
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchEnded:
+    """`ended` is the host's clock, for people; `elapsed_s` was measured by the supervisor."""
+
+    workstream: str
+    launch: LaunchId
+    exit_code: int | None
+    signal: str | None
+    cause: str
+    ended: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePassed:
+    """`next_stage` is the index of the stage that follows, None after the last."""
+
+    workstream: str
+    launch: LaunchId
+    next_stage: int | None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageHeld:
+    workstream: str
+    launch: LaunchId
+    unmet: tuple[str, ...]
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryChosen:
+    workstream: str
+    launch: LaunchId
+    delay_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUp:
+    workstream: str
+    launch: LaunchId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateFinished:
+    """A gate's verdict on one commit. `workstream` is None for a wave's gate on its candidate."""
+
+    wave: int
+    workstream: str | None
+    gate: str
+    commit: str
+    tree: str
+    ok: bool
+    seconds: float
+    cached: bool
+    log: str
+    asked_by: str = "daemon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchPushed:
+    workstream: str
+    remote: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRefused:
+    workstream: str
+    remote: str
+    commit: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingAsked:
+    wave: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingBegun:
+    """Written before any ref moves: what the transaction will do, so that it can be finished or undone."""
+
+    wave: int
+    base: str
+    base_before: str
+    candidate: str
+    tag: str
+    tag_object: str
+    tips: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveLanded:
+    wave: int
+    base: str
+    base_before: str
+    base_after: str
+    tag: str
+    landed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingRefused:
+    wave: int
+    reasons: tuple[str, ...]
+
+
+Fact = (
+    JournalBegun
+    | DaemonStarted
+    | DaemonStopped
+    | PlanRead
+    | HostLost
+    | HostBack
+    | StartAsked
+    | StopAsked
+    | RestartAsked
+    | DoneAsked
+    | HoldAccepted
+    | LaunchChosen
+    | Launched
+    | LaunchRefused
+    | LaunchEnded
+    | StagePassed
+    | StageHeld
+    | RetryChosen
+    | GaveUp
+    | GateFinished
+    | BranchPushed
+    | PushRefused
+    | LandingAsked
+    | LandingBegun
+    | WaveLanded
+    | LandingRefused
+)

@@ -1,0 +1,49 @@
+"""When a wave is open, ready, merging or merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from orchestrator.core.plan import CommitId, Plan, WaveNumber, Workstream
+from orchestrator.core.state import Done, Merged, State
+
+
+class WaveState(Enum):
+    OPEN = "open"
+    READY = "ready"
+    MERGING = "merging"
+    MERGED = "merged"
+    ROLLED_BACK = "rolled-back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tips:
+    """Where the planned branches stand, and which of their gates are green there."""
+
+    commits: Mapping[str, CommitId] = field(default_factory=dict)
+    green: frozenset[tuple[str, str, CommitId]] = frozenset()
+
+    def is_green(self, workstream: Workstream) -> bool:
+        tip = self.commits.get(workstream.name)
+        return tip is not None and all((workstream.name, g.name, tip) in self.green for g in workstream.gates)
+
+
+def wave_state(plan: Plan, state: State, tips: Tips, number: WaveNumber) -> WaveState:
+    record = state.wave(number)
+    if record.landed is not None:
+        return WaveState.MERGED
+    if record.landing is not None:
+        return WaveState.MERGING
+    ready = all(is_done(state, w) and tips.is_green(w) for w in plan.of_wave(number))
+    return WaveState.READY if ready else WaveState.OPEN
+
+
+def is_done(state: State, workstream: Workstream) -> bool:
+    return isinstance(state.of(workstream.name).phase, Done | Merged)
+
+
+def waves_before(plan: Plan, state: State, number: WaveNumber) -> tuple[WaveNumber, ...]:
+    """Lower waves that have not landed: they land first."""
+    return tuple(n for n in plan.waves if n < number and state.wave(n).landed is None)
