@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from types import MappingProxyType
 
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact, LaunchId
@@ -136,13 +135,10 @@ class WaveRecord:
     landed: f.WaveLanded | None = None
 
 
-_NOTHING: Mapping[str, WorkstreamRecord] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     token: str = ""
-    workstreams: Mapping[str, WorkstreamRecord] = _NOTHING
+    workstreams: Mapping[str, WorkstreamRecord] = field(default_factory=dict)
     waves: Mapping[int, WaveRecord] = field(default_factory=dict)
 
     def of(self, workstream: str) -> WorkstreamRecord:

@@ -30,7 +30,7 @@ MESSAGES: dict[str, type[Any]] = {
 }
 
 
-class WireError(Exception):
+class WireError(ValueError):
     """The other side does not speak this protocol."""
 
 

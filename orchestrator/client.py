@@ -1,0 +1,144 @@
+"""All that a surface knows of the daemon: its socket, and how to start one."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import ExitStatus, OrchestratorError
+from orchestrator.requests import Request
+from orchestrator.settings import StatePaths
+from orchestrator.wire.codec import encode
+
+START_DEADLINE_S = 20.0
+STATUS_DEADLINE_S = 10.0
+
+
+class NoDaemon(OrchestratorError):
+    """No daemon listens for this repository."""
+
+
+class Answer(OrchestratorError):
+    """The daemon refused a request; carries the exit status it chose."""
+
+    def __init__(self, message: str, hint: str | None, status: int) -> None:
+        super().__init__(message, hint)
+        self.exit_status = ExitStatus(status)
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout_s: float | None) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Client:
+    """Talks to the daemon of one repository."""
+
+    def __init__(self, paths: StatePaths) -> None:
+        self._paths = paths
+
+    def is_running(self) -> bool:
+        try:
+            self.status()
+        except NoDaemon:
+            return False
+        return True
+
+    def status(self) -> dict[str, Any]:
+        """The status document of the interface.
+
+        Raises:
+            NoDaemon: none listens.
+        """
+        document: dict[str, Any] = json.load(self._open("GET", "/v1/status", timeout_s=STATUS_DEADLINE_S))
+        return document
+
+    def ask(self, request: Request, say: Callable[[str], None]) -> Any:
+        """Send a request and block until its answer; `say` gets what the daemon tells meanwhile.
+
+        Raises:
+            NoDaemon: none listens, or it ended before it answered.
+            Answer: it refused.
+        """
+        for line in self._open("POST", "/v1/ask", body=json.dumps(encode(request))):
+            message = json.loads(line)
+            if "say" in message:
+                say(message["say"])
+            elif "refused" in message:
+                refused = message["refused"]
+                raise Answer(refused["message"], refused["hint"], refused["exit_status"])
+            else:
+                return message["answer"]
+        raise NoDaemon("the daemon ended before it answered.", f"see {self._paths.log}")
+
+    def events(self, after: int, follow: bool) -> Iterator[dict[str, Any]]:
+        """Journal entries as `{"id", "at", "kind", …}`; with `follow`, for ever."""
+        for line in self._open("GET", f"/v1/events?after={after}&follow={int(follow)}"):
+            if line.strip():
+                yield json.loads(line)
+
+    def _open(
+        self, method: str, path: str, body: str | None = None, timeout_s: float | None = None
+    ) -> http.client.HTTPResponse:
+        connection = _SocketConnection(self._paths.socket, timeout_s)
+        try:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError) as error:
+            raise NoDaemon(
+                "no daemon runs for this repository.", "start one with `orchestrator up`"
+            ) from error
+        except (TimeoutError, http.client.HTTPException, OSError) as error:
+            raise OrchestratorError(
+                f"the daemon does not answer: {error}", f"see {self._paths.log}"
+            ) from error
+        if response.status >= 400:
+            raise OrchestratorError(f"the daemon answered {response.status}: {response.read(500).decode()}")
+        return response
+
+
+def start_daemon(plan: Path, paths: StatePaths) -> Client:
+    """Start the daemon in the background, in a session of its own; blocks until it listens.
+
+    Raises:
+        OrchestratorError: it did not come up; the message holds the end of its log.
+    """
+    paths.create()
+    with paths.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator.daemon", str(plan)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
+        )
+    client = Client(paths)
+    deadline = time.monotonic() + START_DEADLINE_S
+    while time.monotonic() < deadline:
+        if client.is_running():
+            return client
+        if process.poll() is not None:
+            raise OrchestratorError(f"the daemon ended at once: {_last_lines(paths.log)}", f"see {paths.log}")
+        time.sleep(0.02)
+    raise OrchestratorError("the daemon does not listen.", f"see {paths.log}")
+
+
+def _last_lines(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,83 @@
+"""What a surface may ask of the daemon: frozen values, carried as JSON over its socket.
+
+The answer is a stream of lines: any number of `{"say": text}` while the work goes on, then one
+`{"answer": …}`, or `{"refused": {"message", "hint", "exit_status"}}`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Up:
+    """Start what is idle or stopped, after reading the plan again. Empty `names`: all.
+
+    `env` is the caller's environment: workers on this machine get it, never the tmux server's.
+    Answered, when all that can start has started, by `{"workstreams": [status…], "started": [name…],
+    "refused": [name…], "unreachable": [host…]}`.
+    """
+
+    names: tuple[str, ...] = ()
+    wave: int | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Down:
+    """Stop workers; without names, the daemon ends too. Answered when they have ended."""
+
+    names: tuple[str, ...] = ()
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    names: tuple[str, ...]
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    names: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Accept a hold and go on with the next stage."""
+
+    names: tuple[str, ...]
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    names: tuple[str, ...]
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Answered when every one is in one of `states`; refused after `timeout_s`, or when one can no longer be.
+
+    Empty `states`: any state that is an end (done, failed, held, stopped, merged).
+    """
+
+    names: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeWave:
+    """Land a wave. Answered by the landing report, also when the answer is no (`ok` false)."""
+
+    wave: int
+    dry_run: bool = False
+    by: str = ""
+
+
+Request = Up | Down | Stop | Restart | Resume | Done | Wait | MergeWave
