@@ -26,6 +26,10 @@ class NoDaemon(OrchestratorError):
     """No daemon listens for this repository."""
 
 
+class NoAnswer(OrchestratorError):
+    """A daemon listens but gives no proper answer."""
+
+
 class Answer(OrchestratorError):
     """The daemon refused a request; carries the exit status it chose."""
 
@@ -107,7 +111,7 @@ class Client:
                 f"the daemon does not answer: {error}", f"see {self._paths.log}"
             ) from error
         if response.status >= 400:
-            raise OrchestratorError(f"the daemon answered {response.status}: {response.read(500).decode()}")
+            raise NoAnswer(f"the daemon answered {response.status}: {response.read(500).decode()}")
         return response
 
 

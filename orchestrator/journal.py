@@ -105,9 +105,7 @@ class Journal:
         Raises:
             JournalError: an entry this version cannot read.
         """
-        rows = self._connection.execute(
-            "SELECT id, at, kind, body FROM facts WHERE id > ? ORDER BY id", (after,)
-        )
+        query = "SELECT id, at, kind, body FROM facts WHERE id > ? ORDER BY id"
         for number, at, kind, body in self._connection.execute(query, (after,)):
             yield Entry(id=number, at=at, fact=_fact(self._path, number, kind, body))
 
