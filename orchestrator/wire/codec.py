@@ -117,6 +117,7 @@ def build(cls: type[T], document: object) -> T:
 
 def _read(hint: Any, value: Any) -> Any:
     """`value` as `hint` says: dataclasses, tuples and dicts are rebuilt, scalars are checked."""
+    hint = getattr(hint, "__supertype__", hint)
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         return _read_union(typing.get_args(hint), value)
