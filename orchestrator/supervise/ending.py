@@ -1,0 +1,150 @@
+"""What the agent asks of a launch from outside: does it run, stop it, settle what a lost supervisor left."""
+
+# ruff: noqa: PTH116
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+from . import processes
+from .records import (
+    ExitRecord,
+    boot_id,
+    read_exit,
+    read_json,
+    replace_json,
+    take_lock,
+    write_exit,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from os import PathLike
+    from typing import Any
+
+# A lost supervisor's worker has had the SIGHUP of its terminal already.
+_LOST_GRACE_S = 2.0
+# What a supervisor needs beyond the grace: a scan, the drain, its last words.
+_SLACK_S = 5.0
+
+
+def is_running(state_dir: str | PathLike[str]) -> bool:
+    """Return whether a supervisor holds the launch's lock."""
+    state = os.fspath(state_dir)
+    if not os.path.exists(f"{state}/lock"):  # noqa: PTH110
+        return False
+    lock = take_lock(state, patience_s=0)
+    if lock is None:
+        return True
+    os.close(lock)
+    return False
+
+
+def settle(state_dir: str | PathLike[str], grace_s: float = _LOST_GRACE_S) -> ExitRecord | None:
+    """Return how the launch ended; None while it runs, or when it never began.
+
+    If its supervisor was killed: end what it left behind, which blocks for `grace_s` and a little
+    more, and write the record it could not write.
+    """
+    state = os.fspath(state_dir)
+    if record := read_exit(state):
+        return record
+    about = read_json(f"{state}/supervisor.json")
+    if not about or (lock := take_lock(state, patience_s=0)) is None:
+        return None
+    try:
+        # It may have ended, and written its record, since the first look.
+        return read_exit(state) or _settle_lost(state, about, grace_s)
+    finally:
+        os.close(lock)
+
+
+def request_stop(state_dir: str | PathLike[str], grace_s: float | None = None) -> bool:
+    """Ask the supervisor to end its worker within `grace_s`, without waiting.
+
+    Return whether there is a supervisor to ask.
+    """
+    state = os.fspath(state_dir)
+    about = read_json(f"{state}/supervisor.json")
+    pid = about.get("pid")
+    if not isinstance(pid, int) or pid <= 1 or not is_running(state):
+        return False
+    if about.get("pid_start") != processes.started(pid):
+        return False
+    if grace_s is not None:
+        replace_json(f"{state}/stop.json", {"grace_s": grace_s})
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except OSError:
+        return False
+    return True
+
+
+def stop(state_dir: str | PathLike[str], grace_s: float) -> ExitRecord | None:
+    """End the launch and return how it ended; None if it never began.
+
+    Blocks until then: at most `grace_s` and some seconds, after which the supervisor is killed too.
+    """
+    state = os.fspath(state_dir)
+    asked = request_stop(state, grace_s)
+    give_up_at = time.monotonic() + grace_s + _SLACK_S
+    while is_running(state) and time.monotonic() < give_up_at:
+        time.sleep(0.02)
+        asked = asked or request_stop(state, grace_s)  # it may just have been starting
+    if is_running(state):
+        _kill_supervisor(state)
+    return settle(state, grace_s=0)
+
+
+def _kill_supervisor(state: str) -> None:
+    about = read_json(f"{state}/supervisor.json")
+    pid = about.get("pid")
+    if not isinstance(pid, int) or pid <= 1 or about.get("pid_start") != processes.started(pid):
+        return
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        return
+    give_up_at = time.monotonic() + _SLACK_S
+    while is_running(state) and time.monotonic() < give_up_at:
+        time.sleep(0.02)
+
+
+def _settle_lost(state: str, about: dict[str, Any], grace_s: float) -> ExitRecord:
+    launch = str(about.get("launch") or "")
+    rebooted = about.get("boot_id") != boot_id()
+    kill_at = time.monotonic() + grace_s
+    ended: set[processes.Identity] = set()
+    if launch and not rebooted:
+        ended = processes.end(
+            lambda: processes.belonging(launch), lambda: kill_at - time.monotonic(), time.sleep
+        )
+    last_sign = time.time() if ended else _last_beat(state)
+    record = ExitRecord(
+        launch=launch,
+        attempt=int(about.get("attempt") or 0),
+        stage=str(about.get("stage") or ""),
+        exit_code=None,
+        signal=None,
+        cause="rebooted" if rebooted else "supervisor-lost",
+        ended=last_sign,
+        elapsed_s=round(max(0.0, last_sign - _started(state, last_sign)), 3),
+        leftovers=len(ended),
+    )
+    write_exit(state, about.get("results"), record)
+    return record
+
+
+def _last_beat(state: str) -> float:
+    for name in ("heartbeat.json", "supervisor.json"):
+        with contextlib.suppress(OSError):
+            return os.stat(f"{state}/{name}").st_mtime
+    return time.time()
+
+
+def _started(state: str, otherwise: float) -> float:
+    started = read_json(f"{state}/heartbeat.json").get("started")
+    return float(started) if isinstance(started, int | float) else otherwise

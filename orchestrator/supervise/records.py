@@ -1,0 +1,149 @@
+"""The small files of a launch: atomic, bounded when read, durable where it matters."""
+
+# ruff: noqa: PTH103, PTH105, PTH108
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import stat
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+READ_LIMIT_BYTES = 64 * 1024
+# Others look at the lock by taking it for a moment: a supervisor that starts just then asks again.
+LOCK_PATIENCE_S = 1.0
+
+
+class ExitRecord:
+    """How a launch ended. `exit_code` is None after death by a signal."""
+
+    def __init__(
+        self,
+        *,
+        launch: str,
+        attempt: int,
+        stage: str,
+        exit_code: int | None,
+        signal: str | None,
+        cause: str,
+        ended: float,
+        elapsed_s: float,
+        leftovers: int,
+    ) -> None:
+        self.launch = launch
+        self.attempt = attempt
+        self.stage = stage
+        self.exit_code = exit_code
+        self.signal = signal
+        self.cause = cause
+        self.ended = ended
+        self.elapsed_s = elapsed_s
+        self.leftovers = leftovers
+
+
+def read_exit(state: str) -> ExitRecord | None:
+    found = read_json(f"{state}/exit.json")
+    found.pop("v", None)
+    try:
+        return ExitRecord(**found)
+    except TypeError:
+        return None
+
+
+def write_exit(state: str, results: str | None, record: ExitRecord) -> None:
+    """Write the authoritative record durably, then its copy in `results` if that can be done."""
+    content = {"v": 1, **vars(record)}
+    replace_json(f"{state}/exit.json", content, durable=True)
+    if results:
+        with contextlib.suppress(OSError):
+            replace_json(f"{results}/exit.json", content)
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """Return the object in a file; empty when there is none, or it is torn, huge or something else."""
+    try:
+        # A FIFO put in the file's place must not block us.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return {}
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > READ_LIMIT_BYTES:
+            return {}
+        found = json.loads(os.read(descriptor, READ_LIMIT_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    finally:
+        os.close(descriptor)
+    return found if isinstance(found, dict) else {}
+
+
+def replace_json(path: str, content: Mapping[str, object], *, durable: bool = False) -> None:
+    replace_file(path, json.dumps(content).encode() + b"\n", durable=durable)
+
+
+def replace_file(path: str, content: bytes, *, durable: bool = False) -> None:
+    folder, name = os.path.split(path)
+    temporary = f"{folder}/.{name}.{os.getpid()}.tmp"
+    try:
+        _write_whole(temporary, content, durable)
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if durable:
+        _sync_folder(folder)
+
+
+def _write_whole(path: str, content: bytes, durable: bool) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        while content:
+            content = content[os.write(descriptor, content) :]
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def take_lock(state: str, patience_s: float = LOCK_PATIENCE_S) -> int | None:
+    """Return the descriptor that holds the launch's lock until closed, or None if another holds it."""
+    os.makedirs(state, exist_ok=True)
+    descriptor = os.open(f"{state}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    give_up_at = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES) or time.monotonic() >= give_up_at:
+                os.close(descriptor)
+                return None
+        time.sleep(0.02)
+
+
+def boot_id() -> str:
+    """Tell one run of the machine from the next; empty where that cannot be told."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+            return file.read().strip()
+    except OSError:
+        return ""
