@@ -1,0 +1,274 @@
+"""The keys of `waves.yaml`. Shape only: what one key may say about another is in `checks`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from orchestrator.plan_file.values import (
+    Address,
+    Branch,
+    Check,
+    Command,
+    Directory,
+    Duration,
+    Flag,
+    GpuCount,
+    Gpus,
+    Integration,
+    Label,
+    Limit,
+    Need,
+    PortCount,
+    PositiveDuration,
+    PositiveLimit,
+    Priority,
+    ProjectName,
+    RepositoryPath,
+    RequirementText,
+    Scope,
+    Severity,
+    Text,
+    Variable,
+    Version,
+    WaveKey,
+    WorkstreamKey,
+    Worktree,
+)
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, (list, dict)) else [value]
+
+
+# One item may stand without its list.
+Needs = Annotated[list[Need], BeforeValidator(_listed, json_schema_input_type=Need | list[Need])]
+GateNames = Annotated[list[Label], BeforeValidator(_listed, json_schema_input_type=Label | list[Label])]
+Requirements = Annotated[
+    list[RequirementText],
+    BeforeValidator(_listed, json_schema_input_type=RequirementText | list[RequirementText]),
+]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
+
+class HeartbeatSection(Section):
+    every: PositiveDuration | None = Field(default=None, description="Time between two beats. Default: 30s.")
+    stale: PositiveDuration | None = Field(
+        default=None, description="A worker that has not advanced for this long is stale. Default: 3m."
+    )
+
+
+class RestartSection(Section):
+    limit: Limit | None = Field(default=None, description="How often a failed stage is repeated. Default: 3.")
+    backoff: Duration | None = Field(
+        default=None, description="Wait before the first repeat, doubled for each further one. Default: 10s."
+    )
+
+
+class SyncSection(Section):
+    every: PositiveDuration | None = Field(default=None, description="Time between two pulls. Default: 5m.")
+    include: list[RepositoryPath] | None = Field(
+        default=None, description="Paths in the worktree that are pulled. Default: [results/]."
+    )
+    to: Directory | None = Field(
+        default=None,
+        description="Directory beside the plan for what is pulled. Default: synced.",
+    )
+
+
+class StageSection(Section):
+    name: Label = Field(description="Unique in the workstream.")
+    run: Command = Field(description="Shell command, run at the root of the worktree.")
+    resume: Command | None = Field(default=None, description="Command for a restart. Default: run.")
+    require: Requirements | None = Field(
+        default=None,
+        description="Rules on the stage's metrics: 'loss < 0.1', 'elapsed_s < 7200', 'improving(loss)'.",
+    )
+    timeout: PositiveDuration | None = Field(default=None, description="Longest wall time of one attempt.")
+
+
+class Defaults(Section):
+    """Any workstream key but branch and worktree. Mappings are merged key by key, the rest is replaced."""
+
+    base: Branch | None = Field(
+        default=None, description="What the worktree is made from. Default: the plan's base."
+    )
+    host: Label | None = Field(default=None, description="A name under hosts, or local, the default.")
+    paths: list[RepositoryPath] | None = Field(default=None, description="What the branch may touch.")
+    skeleton: list[RepositoryPath] | None = Field(
+        default=None, description="Directories made in a new worktree."
+    )
+    components: list[Text] | None = Field(default=None, description="Components the branch claims to hold.")
+    setup: Command | None = Field(default=None, description="Shell command, run once in each new worktree.")
+    copied: list[RepositoryPath] | None = Field(
+        default=None, alias="copy", description="Untracked files carried into the worktree."
+    )
+    env: dict[Variable, Text] | None = Field(
+        default=None, description="Environment of the workstream's commands."
+    )
+    ports: PortCount | None = Field(
+        default=None,
+        description="How many consecutive free ports it gets; the first is in ORCHESTRATOR_PORT.",
+    )
+    gpu: GpuCount | None = Field(default=None, description="How many devices it gets, one share of each.")
+    run: Command | None = Field(default=None, description="Shell command; short for one stage named run.")
+    resume: Command | None = Field(default=None, description="Command for a restart of run. Default: run.")
+    stages: list[StageSection] | None = Field(
+        default=None, description="Commands that run one after another."
+    )
+    agent: Label | None = Field(default=None, description="The coding agent that does the work.")
+    brief: Text | None = Field(default=None, description="What the agent is asked to do.")
+    needs: Needs | None = Field(
+        default=None,
+        description="Workstreams that must be done, or waves that must have landed, before this starts.",
+    )
+    gates: GateNames | None = Field(
+        default=None, description="Checks its branch must pass: gates, or built-in ones."
+    )
+    results: Directory | None = Field(default=None, description="Directory of results. Default: results.")
+    heartbeat: HeartbeatSection | None = Field(default=None, description="How its life is watched.")
+    restart: RestartSection | None = Field(default=None, description="What happens after a failure.")
+    sync: SyncSection | None = Field(default=None, description="Results pulled from its host while it runs.")
+    priority: Priority | None = Field(
+        default=None, description="Higher starts first when slots are few. Default: 0."
+    )
+    review: Flag | None = Field(
+        default=None, description="Whether a human must approve the tip before it lands."
+    )
+
+
+class WorkstreamSection(Defaults):
+    """One branch, one worktree, one session. Without run, stages and agent it gets a plain shell."""
+
+    branch: Branch = Field(description="Its own branch, made from base or adopted when it exists.")
+    worktree: Worktree | None = Field(
+        default=None,
+        description="From the repository's root. Default: ../<repository>.worktrees/<name>.",
+    )
+
+
+class WaveSection(Section):
+    """Workstreams that land together."""
+
+    goal: Text | None = Field(default=None, description="What the wave is for.")
+    needs: Needs | None = Field(default=None, description="When the wave starts. Default: at once.")
+    setup: Command | None = Field(
+        default=None,
+        description="Run before the wave's gates. Default: that of its workstreams, where they agree.",
+    )
+    gates: GateNames | None = Field(default=None, description="Checks that the merged tree must pass.")
+    workstreams: dict[WorkstreamKey, WorkstreamSection] = Field(
+        min_length=1, description="By name; a name is unique in the plan."
+    )
+    winner: Text | None = Field(default=None, description="Expression that picks the branch to land.")
+
+
+class GateSection(Section):
+    """A shell command (run), or a built-in check with its settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    run: Command | None = Field(default=None, description="Shell command that exits 0 when all is well.")
+    check: Check | None = Field(default=None, description="A built-in check; its settings stand beside it.")
+    scope: Scope | None = Field(default=None, description="What is looked at. Default: tree.")
+    timeout: PositiveDuration | None = Field(default=None, description="Default: 30m.")
+    retries: Limit | None = Field(default=None, description="How often a failure is repeated. Default: 0.")
+    severity: Severity | None = Field(default=None, description="Whether a failure blocks. Default: block.")
+    gpu: GpuCount | None = Field(default=None, description="Devices the gate needs. Default: 0.")
+
+
+class HostSection(Section):
+    """A machine that runs workers. `local` always exists."""
+
+    ssh: Address | None = Field(default=None, description="user@host[:port], or an alias of ~/.ssh/config.")
+    identity: Text | None = Field(
+        default=None, description="Private key file. Default: what ssh itself would use."
+    )
+    jump: Address | None = Field(default=None, description="Host to connect through.")
+    root: Text | None = Field(
+        default=None, description="Directory on the host for the clone and the worktrees."
+    )
+    gpus: Gpus | None = Field(default=None, description="A count, or a list of indices. Default: none.")
+    share: PositiveLimit | None = Field(default=None, description="Workers per GPU. Default: 1.")
+    slots: PositiveLimit | None = Field(default=None, description="Most workers at once. Default: no limit.")
+    python: Command | None = Field(default=None, description="Interpreter for the orchestrator's part there.")
+    engine: Label | None = Field(default=None, description="What holds the sessions. Default: tmux.")
+
+
+class TmuxSection(Section):
+    socket: Label | None = Field(
+        default=None, description="Name of a tmux server other than the default one."
+    )
+
+
+class AgentSection(Section):
+    run: Command = Field(description="Command that starts the agent.")
+    brief: Text | None = Field(default=None, description="What every agent of this role is told.")
+    env: dict[Variable, Text] | None = Field(default=None, description="Its environment.")
+
+
+class NotifySection(Section):
+    urls: list[Text] | None = Field(default=None, description="Where events are posted.")
+    on: list[Text] | None = Field(default=None, description="The events that are posted.")
+
+
+class Document(Section):
+    """The plan of a project: which branches are worked on, in which waves, on which hosts."""
+
+    version: Version = Field(description="Version of this format: 1.")
+    project: ProjectName = Field(description="Sessions are named <project>_<workstream>.")
+    base: Branch | None = Field(default=None, description="The branch waves land on. Default: main.")
+    integration: Integration | None = Field(
+        default=None, description="The branch a wave is assembled on. Default: integration/wave{wave}."
+    )
+    remote: Label | None = Field(
+        default=None, description="Git remote that branches, base and tags are pushed to."
+    )
+    tmux: TmuxSection | None = Field(default=None, description="Which tmux server holds the sessions.")
+    hosts: dict[Label, HostSection] | None = Field(default=None, description="Machines besides this one.")
+    defaults: Defaults | None = Field(default=None, description="Keys for every workstream.")
+    gates: dict[Label, GateSection] | None = Field(default=None, description="Checks, by name.")
+    waves: dict[WaveKey, WaveSection] = Field(
+        min_length=1, description="Workstreams, by the wave they land in."
+    )
+    agents: dict[Label, AgentSection] | None = Field(default=None, description="Coding agents, by role.")
+    notify: NotifySection | None = Field(default=None, description="Who is told what.")
+    retention: dict[Label, PositiveDuration] | None = Field(
+        default=None, description="How long things are kept."
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a plan, for editors."""
+    schema = Document.model_json_schema(schema_generator=_EditorSchema)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "waves.yaml, the plan of orchestrator",
+    }
+
+
+class _EditorSchema(GenerateJsonSchema):
+    """Keys may be left out, but not null, nor be any name at all; names of fields need no titles."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        return {**super().dict_schema(schema), "additionalProperties": False}
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False

@@ -1,0 +1,62 @@
+"""Keys that this version reads but cannot act on. A line leaves the table when its machinery arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.core.plan import NotBuilt
+from orchestrator.plan_file.members import members, waves
+from orchestrator.plan_file.tree import Tree, items, mapping, plain
+
+_BUILT_CHECKS = ("clean-merge",)
+
+# The values in brackets are those that do work; none: the key itself does not.
+_UNBUILT: Mapping[str, Mapping[str, tuple[object, ...]]] = {
+    "plan": {"agents": (), "notify": (), "retention": ()},
+    "host": {"engine": ("tmux",)},
+    "workstream": {"components": (), "agent": (), "brief": (), "sync": (), "review": (False,)},
+    "gate": {
+        "check": _BUILT_CHECKS,
+        "scope": ("tree",),
+        "retries": (0,),
+        "severity": ("block",),
+        "gpu": (0,),
+    },
+    "wave": {"winner": ()},
+}
+
+
+def not_built(root: dict[str, Tree]) -> tuple[NotBuilt, ...]:
+    """What of a sound plan waits for machinery."""
+    return tuple(
+        NotBuilt(place=place, key=key)
+        for kind, place, keys in _sections(root)
+        for key in (*_unbuilt_keys(kind, keys), *_unbuilt_gates(root, keys if place != "plan" else {}))
+    )
+
+
+def _sections(root: dict[str, Tree]) -> Iterator[tuple[str, str, dict[str, Tree]]]:
+    yield "plan", "plan", root
+    for name, host in mapping(root.get("hosts")).items():
+        yield "host", f"host {name}", mapping(host)
+    yield "workstream", "defaults", mapping(root.get("defaults"))
+    for name, gate in mapping(root.get("gates")).items():
+        yield "gate", f"gate {name}", mapping(gate)
+    for number, wave in waves(root).items():
+        yield "wave", f"wave {number}", wave
+    for member in members(root):
+        yield "workstream", f"workstream {member.name}", member.own
+
+
+def _unbuilt_keys(kind: str, keys: dict[str, Tree]) -> Iterator[str]:
+    for key, built in _UNBUILT[kind].items():
+        if key in keys and plain(keys[key]) not in built:
+            yield f"{key}: {plain(keys[key])}" if built else key
+
+
+def _unbuilt_gates(root: dict[str, Tree], keys: dict[str, Tree]) -> Iterator[str]:
+    """Built-in checks that are used by their own name."""
+    declared = mapping(root.get("gates"))
+    for _, name in items((), keys.get("gates")):
+        if name not in declared and name not in _BUILT_CHECKS:
+            yield f"gates: {name}"

@@ -1,0 +1,278 @@
+"""The kinds of value a key may hold: how each is read, and what an editor is told about it.
+
+Readers raise ValueError with the words that the user is to see.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from orchestrator.core.stages import parse_requirement
+from orchestrator.plan_file.durations import parse_duration
+from orchestrator.plan_file.names import address_fault, branch_fault, path_fault
+from orchestrator.plan_file.problems import quoted, unknown
+from orchestrator.plan_file.tree import Unquoted, found
+
+PROJECT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+WORKSTREAM = r"[a-z0-9][a-z0-9_-]{0,63}"
+LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
+WAVE = r"[1-9][0-9]{0,5}"
+DURATION = "a duration such as 30s, 5m, 2h or 1d is wanted"
+BUILT_IN_CHECKS = [
+    "components",
+    "redflags",
+    "clones",
+    "independence",
+    "tdd",
+    "metrics",
+    "benchmarks",
+    "docs",
+    "paths",
+    "clean-merge",
+    "review",
+]
+SCOPES = ["tree", "diff", "commits", "wave"]
+SEVERITIES = ["block", "warn"]
+PROVIDED_VARIABLES = {
+    f"ORCHESTRATOR_{name}" for name in ("WORKSTREAM", "WAVE", "STAGE", "ATTEMPT", "RESULTS", "PORT")
+}
+# A typing error must not make a list of a billion devices.
+MOST_GPUS = 1024
+MOST = 1_000_000
+
+
+def read_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{found(value)}; text is wanted{_quote_it(value)}")
+
+
+def read_command(value: object) -> str:
+    text = read_text(value)
+    if not text.strip():
+        raise ValueError("an empty command; leave the key out")
+    return text
+
+
+def read_flag(value: object) -> bool:
+    if isinstance(value, Unquoted) and isinstance(value.value, bool):
+        return value.value
+    raise ValueError(f"{found(value)}; true or false is wanted")
+
+
+def read_whole(value: object) -> int:
+    number = value.value if isinstance(value, Unquoted) else None
+    if isinstance(number, int) and not isinstance(number, bool):
+        return number
+    unquote = "; leave the quotes out" if isinstance(value, str) and value.isdecimal() else ""
+    raise ValueError(f"{found(value)}; a whole number is wanted{unquote}")
+
+
+def read_version(value: object) -> int:
+    number = read_whole(value)
+    if number != 1:
+        raise ValueError(f"version {number}; this program reads version 1")
+    return number
+
+
+def read_duration(value: object) -> float:
+    written = value.raw if isinstance(value, Unquoted) and value.kind == "a number" else value
+    if not isinstance(written, str):
+        raise ValueError(f"{found(value)}; {DURATION}")
+    try:
+        return parse_duration(written)
+    except ValueError as error:
+        bare = re.fullmatch(r"[0-9.]+", written)
+        unit = f"; add a unit: {written}s" if bare else ""
+        raise ValueError(f"{quoted(written)} is no duration; {DURATION}{unit}") from error
+
+
+def read_positive_duration(value: object) -> float:
+    seconds = read_duration(value)
+    if seconds <= 0:
+        raise ValueError(f"{quoted(str(value))} is no time at all; {DURATION}")
+    return seconds
+
+
+def read_gpus(value: object) -> tuple[int, ...]:
+    """A count names the first devices, a list the devices themselves."""
+    if not isinstance(value, list):
+        return tuple(range(_within(read_whole(value), 0, MOST_GPUS)))
+    indices = tuple(_within(read_whole(item), 0, MOST_GPUS) for item in value)
+    if len(set(indices)) < len(indices):
+        raise ValueError("a device is listed twice")
+    return indices
+
+
+def read_need(value: object) -> str | int:
+    """A workstream by name, or a wave by number."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Unquoted) and re.fullmatch(WAVE, value.raw):
+        return read_whole(value)
+    raise ValueError(f"{found(value)}; a workstream's name or a wave's number is wanted{_quote_it(value)}")
+
+
+def read_wave_number(value: object) -> int:
+    if isinstance(value, str) and re.fullmatch(WAVE, value):
+        return int(value)
+    raise ValueError(f"{quoted(str(value))} is no wave; waves are numbered from 1")
+
+
+def read_variable(value: object) -> str:
+    name = _named(VARIABLE, "a variable's name", "letters, digits and _, not beginning with a digit")(value)
+    if name in PROVIDED_VARIABLES:
+        raise ValueError(f"{quoted(name)} is set by the orchestrator; choose another name")
+    return name
+
+
+def read_branch(value: object) -> str:
+    name = read_text(value)
+    fault = branch_fault(name)
+    if fault:
+        raise ValueError(f"{quoted(name)} cannot be a branch: {fault}")
+    return name
+
+
+def read_integration(value: object) -> str:
+    template = read_text(value)
+    if "{wave}" not in template:
+        raise ValueError(f"{quoted(template)} lacks '{{wave}}', which stands for the wave's number")
+    read_branch(template.replace("{wave}", "1"))
+    return template
+
+
+def read_path(value: object) -> str:
+    text = read_text(value)
+    fault = path_fault(text)
+    if fault:
+        raise ValueError(f"the path {quoted(text)} {fault}; a path inside the repository is wanted")
+    return text
+
+
+def read_directory(value: object) -> str:
+    path = posixpath.normpath(read_path(value))
+    if path == ".":
+        raise ValueError("the worktree itself; a directory in it is wanted, such as 'results'")
+    return path
+
+
+def read_worktree(value: object) -> str:
+    text = read_text(value)
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"{quoted(text)} is no path")
+    return text
+
+
+def read_address(value: object) -> str:
+    text = read_text(value)
+    fault = address_fault(text)
+    if fault:
+        raise ValueError(
+            f"{quoted(text)} {fault}; user@host, user@host:port or an alias of ~/.ssh/config is wanted"
+        )
+    return text
+
+
+def read_requirement(value: object) -> str:
+    text = read_text(value)
+    parse_requirement(text)
+    return text
+
+
+def _quote_it(value: object) -> str:
+    return f"; quote it: {quoted(value.raw)}" if isinstance(value, Unquoted) and value.raw else ""
+
+
+def _within(number: int, least: int, most: int) -> int:
+    if not least <= number <= most:
+        raise ValueError(f"{number}; a number from {least} to {most} is wanted")
+    return number
+
+
+def _whole(least: int, most: int) -> Callable[[object], int]:
+    return lambda value: _within(read_whole(value), least, most)
+
+
+def _named(pattern: str, what: str, allowed: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        name = read_text(value)
+        if not re.fullmatch(pattern, name):
+            raise ValueError(f"{quoted(name)} cannot be {what}; allowed: {allowed}")
+        return name
+
+    return read
+
+
+def _one_of(kind: str, allowed: list[str]) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        text = read_text(value)
+        if text not in allowed:
+            raise ValueError(unknown(kind, text, allowed, "allowed"))
+        return text
+
+    return read
+
+
+def _text_schema(pattern: str | None = None) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string"} | ({"pattern": f"^{pattern}$"} if pattern else {}))
+
+
+def _whole_schema(least: int, most: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "integer", "minimum": least, "maximum": most})
+
+
+_LOWER = "a-z, 0-9, - and _, at most 64, not beginning with - or _"
+_ANY_CASE = "letters, digits, - and _, at most 64, not beginning with - or _"
+_DOTTED = "letters, digits, '.', - and _, at most 64, beginning with a letter or digit"
+_DURATION_SCHEMA = _text_schema(r"[0-9]+(\.[0-9]+)? ?[smhd]")
+_INDICES = {"type": "array", "items": {"type": "integer", "minimum": 0}, "uniqueItems": True}
+
+Text = Annotated[str, PlainValidator(read_text), _text_schema()]
+Command = Annotated[str, PlainValidator(read_command), _text_schema()]
+Flag = Annotated[bool, PlainValidator(read_flag), WithJsonSchema({"type": "boolean"})]
+Version = Annotated[int, PlainValidator(read_version), WithJsonSchema({"const": 1})]
+Duration = Annotated[float, PlainValidator(read_duration), _DURATION_SCHEMA]
+PositiveDuration = Annotated[float, PlainValidator(read_positive_duration), _DURATION_SCHEMA]
+Limit = Annotated[int, PlainValidator(_whole(0, MOST)), _whole_schema(0, MOST)]
+PositiveLimit = Annotated[int, PlainValidator(_whole(1, MOST)), _whole_schema(1, MOST)]
+GpuCount = Annotated[int, PlainValidator(_whole(0, MOST_GPUS)), _whole_schema(0, MOST_GPUS)]
+PortCount = Annotated[int, PlainValidator(_whole(0, 100)), _whole_schema(0, 100)]
+Priority = Annotated[int, PlainValidator(_whole(-MOST, MOST)), _whole_schema(-MOST, MOST)]
+Gpus = Annotated[
+    tuple[int, ...],
+    PlainValidator(read_gpus),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0, "maximum": MOST_GPUS}, _INDICES]}),
+]
+ProjectName = Annotated[str, PlainValidator(_named(PROJECT, "a project", _ANY_CASE)), _text_schema(PROJECT)]
+WorkstreamKey = Annotated[
+    str, PlainValidator(_named(WORKSTREAM, "a workstream", _LOWER)), _text_schema(WORKSTREAM)
+]
+Label = Annotated[str, PlainValidator(_named(LABEL, "a name", _DOTTED)), _text_schema(LABEL)]
+WaveKey = Annotated[int, PlainValidator(read_wave_number), _text_schema(WAVE)]
+Variable = Annotated[str, PlainValidator(read_variable), _text_schema(VARIABLE)]
+Branch = Annotated[str, PlainValidator(read_branch), _text_schema()]
+Integration = Annotated[str, PlainValidator(read_integration), _text_schema(r".*\{wave\}.*")]
+RepositoryPath = Annotated[str, PlainValidator(read_path), _text_schema()]
+Directory = Annotated[str, PlainValidator(read_directory), _text_schema()]
+Worktree = Annotated[str, PlainValidator(read_worktree), _text_schema()]
+Address = Annotated[str, PlainValidator(read_address), _text_schema()]
+RequirementText = Annotated[str, PlainValidator(read_requirement), _text_schema()]
+Need = Annotated[
+    str | int,
+    PlainValidator(read_need),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}]}),
+]
+Check = Annotated[
+    str, PlainValidator(_one_of("check", BUILT_IN_CHECKS)), WithJsonSchema({"enum": BUILT_IN_CHECKS})
+]
+Scope = Annotated[str, PlainValidator(_one_of("scope", SCOPES)), WithJsonSchema({"enum": SCOPES})]
+Severity = Annotated[
+    str, PlainValidator(_one_of("severity", SEVERITIES)), WithJsonSchema({"enum": SEVERITIES})
+]
