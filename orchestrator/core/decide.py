@@ -1,8 +1,4 @@
-"""Plan, state and observation in; the next actions out. Pure, and the same for the same input.
-
-A `Record` is a decision that needs no effect: the loop writes its fact down and asks again. Every
-other action is handed to its host's lane, has a key, and does no harm when performed twice.
-"""
+"""Plan, state and observation in; the next decision out. Pure, and the same for the same input."""
 
 from __future__ import annotations
 
@@ -32,11 +28,6 @@ SHELL_STAGE = "shell"
 BACKOFF_LIMIT_S = 900.0
 CONFIGURATION_ERROR = 2
 """Exit code of a worker that says: do not retry, mend the configuration."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    fact: Fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +65,28 @@ class JudgeStage:
 
 
 Effect = StartWorker | StopWorker | JudgeStage
-Action = Record | Effect
+"""What a host's lane performs. Each has a key, and does no harm when performed twice."""
 
 
-def decide(plan: Plan, state: State, observation: Observation, now: float) -> tuple[Action, ...]:
-    """The first decision to record, alone; or, when there is none, every effect that is due."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """`facts` need no effect: the loop writes them down and asks again before it performs anything."""
+
+    facts: tuple[Fact, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+
+def decide(plan: Plan, state: State, observation: Observation, now: float) -> Decision:
+    """At most one fact for each workstream; or, when there is none, every effect that is due."""
+    facts = []
     for workstream in plan.workstreams.values():
         fact = _fact_due(plan, state, observation, workstream, now)
         if fact is not None:
-            return (Record(fact=fact),)
-    return tuple(_effects_due(plan, state, observation))
+            facts.append(fact)
+            state = state.after(fact)
+    if facts:
+        return Decision(facts=tuple(facts))
+    return Decision(effects=tuple(_effects_due(plan, state, observation)))
 
 
 def stage_of(workstream: Workstream, index: int) -> Stage | None:
@@ -156,7 +159,7 @@ def _end_seen(
 
 
 def _verdict(workstream: Workstream, record: WorkstreamRecord) -> Fact | None:
-    """What an ended run leads to, where that follows without reading its results."""
+    """What an ended run leads to; None when its results have to be read first."""
     launch = record.launch
     assert launch is not None
     assert launch.exit is not None
@@ -164,14 +167,8 @@ def _verdict(workstream: Workstream, record: WorkstreamRecord) -> Fact | None:
     if stage is None:
         return f.StopAsked(workstream=workstream.name, by="the end of its shell")
     if launch.exit.cause == "exited" and launch.exit.exit_code == 0:
-        return None if stage.require else passed(workstream, record.stage, launch.id, {})
+        return None
     return _after_failure(workstream, record, launch.exit)
-
-
-def passed(workstream: Workstream, stage: int, launch: LaunchId, metrics: dict[str, float]) -> f.StagePassed:
-    return f.StagePassed(
-        workstream=workstream.name, launch=launch, next_stage=next_stage(workstream, stage), metrics=metrics
-    )
 
 
 def next_stage(workstream: Workstream, stage: int) -> int | None:

@@ -1,0 +1,68 @@
+"""What lanes, surfaces and clocks tell the loop. Nobody else touches the state."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from orchestrator.core.facts import Fact
+from orchestrator.core.gating import Tips
+from orchestrator.core.observation import LaunchSeen
+from orchestrator.requests import Request
+from orchestrator.talk import Talk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """Facts to write down. `key` names the action they end; `written` is told when they are durable."""
+
+    facts: tuple[Fact, ...]
+    key: str | None = None
+    written: Future[None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotPerformed:
+    """An action that could not be done now; it is tried again after a pause."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostAnswered:
+    host: str
+    boot_id: str
+    launches: tuple[LaunchSeen, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSilent:
+    host: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TipsRead:
+    tips: Tips
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    request: Request
+    talk: Talk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """Time passed: look at every host, and again at everything that waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """End the daemon. Workers stay."""
+
+    why: str
+
+
+Message = Happened | NotPerformed | HostAnswered | HostSilent | TipsRead | Asked | Tick | Leave
