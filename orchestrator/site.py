@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import git
-from orchestrator.core.plan import LOCAL, Host, Plan, Workstream
+from orchestrator.core.plan import LOCAL, Host, HostName, Plan, Workstream
 from orchestrator.git import Git
 from orchestrator.link import Link, open_link
 from orchestrator.settings import CALL_DEADLINE_S, StatePaths
@@ -96,7 +96,7 @@ class Site:
             git.push(self._transport(), self._url, offers)
 
     def fetch(self, branches: Iterable[str]) -> None:
-        """Bring the host's branches here as `refs/orchestrator/hosts/<host>/<branch>`. Nothing on this machine."""
+        """Bring a remote host's branches here, each to its `remote_ref`."""
         specs = [f"+refs/heads/{b}:{self.remote_ref(b)}" for b in branches]
         if specs and not self.is_local:
             self._transport().run(
@@ -126,10 +126,10 @@ class Sites:
         self._plan = plan
         self._home = home
         self._owner = owner
-        self._open: dict[str, Site] = {}
+        self._open: dict[HostName, Site] = {}
         self._locks = {name: threading.Lock() for name in plan.hosts}
 
-    def site(self, name: str) -> Site:
+    def site(self, name: HostName) -> Site:
         """The host's site; blocks while it connects.
 
         Raises:
@@ -139,7 +139,7 @@ class Sites:
         with self._locks[name]:
             site = self._open.get(name)
             if site is None or not site.link.alive:
-                site = self._open[name] = self._connect(self._plan.hosts[name])  # type: ignore[index]
+                site = self._open[name] = self._connect(self._plan.hosts[name])
             return site
 
     def adopt(self, plan: Plan) -> None:
@@ -150,7 +150,7 @@ class Sites:
         self._plan = plan
         self._locks = {name: self._locks.get(name, threading.Lock()) for name in plan.hosts}
 
-    def close(self, name: str) -> None:
+    def close(self, name: HostName) -> None:
         site = self._open.pop(name, None)
         if site is not None:
             site.link.close()

@@ -1,0 +1,202 @@
+"""The one loop and the one writer: messages in, facts written, state folded, effects handed out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from queue import Empty, SimpleQueue
+
+import structlog
+
+from orchestrator.core import facts as f
+from orchestrator.core.decide import Effect, decide
+from orchestrator.core.facts import Fact
+from orchestrator.core.gating import Tips
+from orchestrator.core.observation import HostSeen, Observation
+from orchestrator.core.plan import Plan
+from orchestrator.core.state import ImpossibleFact, State
+from orchestrator.core.status import DaemonStatus, Status, status
+from orchestrator.inbox import (
+    Asked,
+    Happened,
+    HostAnswered,
+    HostSilent,
+    Leave,
+    Message,
+    NotPerformed,
+    Tick,
+    TipsRead,
+)
+from orchestrator.journal import Journal
+
+RETRY_PAUSE_S = 5.0
+"""Before an action that could not be performed is tried again."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything the loop knows at one moment. Replaced whole, so that any thread may read it."""
+
+    plan: Plan
+    state: State
+    observation: Observation
+    tips: Tips
+    daemon: DaemonStatus
+    last_entry: int
+
+    def status(self) -> Status:
+        return status(self.plan, self.state, self.observation, self.tips, self.daemon, time.monotonic())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """Where the loop hands on what is not its own. None of these may block."""
+
+    effects: Callable[[View, tuple[Effect, ...]], None]
+    asked: Callable[[View, Asked], None]
+    tick: Callable[[View], None]
+    changed: Callable[[View], None]
+
+
+class Loop:
+    """Each turn: take the inbox; write facts; fold them; decide until nothing follows; hand out effects."""
+
+    def __init__(
+        self, journal: Journal, plan: Plan, daemon: DaemonStatus, inbox: SimpleQueue[Message], hooks: Hooks
+    ) -> None:
+        self._journal = journal
+        self._inbox = inbox
+        self._hooks = hooks
+        self._pauses: dict[str, float] = {}
+        entries = tuple(journal.entries())
+        state = State()
+        for entry in entries:
+            state = state.after(entry.fact)
+        now = time.monotonic()
+        self.view = View(
+            plan=plan,
+            state=state,
+            observation=Observation(phase_since=dict.fromkeys(state.workstreams, now)),
+            tips=Tips(),
+            daemon=daemon,
+            last_entry=entries[-1].id if entries else 0,
+        )
+
+    def run(self) -> str:
+        """Turn until told to leave; returns why."""
+        while True:
+            for message in self._taken():
+                if isinstance(message, Leave):
+                    return message.why
+                self._take(message)
+            self._decide()
+            self._hooks.changed(self.view)
+
+    def write(self, facts: Iterable[Fact]) -> None:
+        """Make facts durable, then fold them. Facts that no longer fit are dropped and logged."""
+        state, fitting, entered = self.view.state, [], dict(self.view.observation.phase_since)
+        now = time.monotonic()
+        for fact in facts:
+            try:
+                after = state.after(fact)
+            except ImpossibleFact as error:
+                log.warning("outdated", reason=str(error))
+                continue
+            for name in after.workstreams:
+                if after.of(name).phase is not state.of(name).phase:
+                    entered[name] = now
+            state = after
+            fitting.append(fact)
+        if not fitting:
+            return
+        entries = self._journal.append(fitting, datetime.now(timezone.utc))
+        observation = replace(self.view.observation, phase_since=entered)
+        self.view = replace(self.view, state=state, observation=observation, last_entry=entries[-1].id)
+
+    def adopt(self, plan: Plan) -> None:
+        self.view = replace(self.view, plan=plan)
+
+    def _taken(self) -> list[Message]:
+        """Everything in the inbox; blocks for the first."""
+        messages = [self._inbox.get()]
+        while True:
+            try:
+                messages.append(self._inbox.get_nowait())
+            except Empty:
+                return messages
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Happened():
+                self._happened(message)
+            case NotPerformed(key=key):
+                self._not_performed(key)
+            case HostAnswered():
+                self._answered(message)
+            case HostSilent():
+                self._silent(message)
+            case TipsRead(tips=tips):
+                self.view = replace(self.view, tips=tips)
+            case Asked():
+                self._hooks.asked(self.view, message)
+            case Tick():
+                self._end_pauses()
+                self._hooks.tick(self.view)
+
+    def _happened(self, message: Happened) -> None:
+        self.write(message.facts)
+        if message.key is not None:
+            self._in_flight(self.view.observation.in_flight - {message.key})
+        if message.written is not None:
+            message.written.set_result(None)
+
+    def _not_performed(self, key: str) -> None:
+        if key in self.view.observation.in_flight:
+            self._pauses[key] = time.monotonic() + RETRY_PAUSE_S
+
+    def _end_pauses(self) -> None:
+        due = {key for key, at in self._pauses.items() if at <= time.monotonic()}
+        self._pauses = {key: at for key, at in self._pauses.items() if key not in due}
+        self._in_flight(self.view.observation.in_flight - due)
+
+    def _in_flight(self, keys: frozenset[str]) -> None:
+        self.view = replace(self.view, observation=replace(self.view.observation, in_flight=keys))
+
+    def _answered(self, message: HostAnswered) -> None:
+        before = self.view.observation.hosts.get(message.host, HostSeen())
+        if before.reachable is not True:
+            self.write([f.HostBack(host=message.host, boot_id=message.boot_id)])
+        seen = HostSeen(reachable=True, boot_id=message.boot_id)
+        self._host_seen(message.host, seen)
+        observation = self.view.observation.with_pulses(message.launches, time.monotonic())
+        self.view = replace(self.view, observation=observation)
+
+    def _silent(self, message: HostSilent) -> None:
+        before = self.view.observation.hosts.get(message.host, HostSeen())
+        if before.reachable is not False:
+            self.write([f.HostLost(host=message.host, reason=message.reason)])
+        self._host_seen(
+            message.host, HostSeen(reachable=False, reason=message.reason, boot_id=before.boot_id)
+        )
+
+    def _host_seen(self, host: str, seen: HostSeen) -> None:
+        observation = self.view.observation
+        self.view = replace(
+            self.view, observation=replace(observation, hosts={**observation.hosts, host: seen})
+        )
+
+    def _decide(self) -> None:
+        while True:
+            view = self.view
+            decision = decide(view.plan, view.state, view.observation, time.monotonic())
+            if not decision.facts:
+                break
+            self.write(decision.facts)
+        if decision.effects:
+            keys = frozenset(effect.key for effect in decision.effects)
+            self._in_flight(self.view.observation.in_flight | keys)
+            self._hooks.effects(self.view, decision.effects)

@@ -1,0 +1,32 @@
+"""One look at a host: every launch that matters there, in one round trip."""
+
+from __future__ import annotations
+
+from orchestrator import wire
+from orchestrator.core.plan import HostName, Plan, Workstream
+from orchestrator.core.state import Ended, Running, Starting, State, Stopping, WorkstreamRecord
+from orchestrator.inbox import HostAnswered
+from orchestrator.site import Site
+
+
+def observe(site: Site, plan: Plan, state: State) -> HostAnswered:
+    """Ask the host about its launches; blocks for one round trip.
+
+    Raises:
+        HostUnreachable: nothing is known about them.
+    """
+    seen: wire.Seen = site.call(wire.Probe(place=site.place, launches=_watched(site, plan, state)))
+    return HostAnswered(host=site.host.name, boot_id=seen.boot_id, launches=seen.launches)
+
+
+def _watched(site: Site, plan: Plan, state: State) -> tuple[wire.Watched, ...]:
+    return tuple(
+        wire.Watched(launch=record.launch.id, results=results_path(site, workstream, record))
+        for workstream in plan.on_host(HostName(site.host.name))
+        if (record := state.of(workstream.name)).launch is not None
+        and isinstance(record.phase, Starting | Running | Stopping | Ended)
+    )
+
+
+def results_path(site: Site, workstream: Workstream, record: WorkstreamRecord) -> str:
+    return f"{record.worktree or site.worktree_path(workstream)}/{workstream.results}"
