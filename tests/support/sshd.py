@@ -1,0 +1,185 @@
+"""A real sshd on a loopback port, whose sessions see a home, a cache and a tmux folder of their own."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.core.plan import Host, HostName
+from tests.support.eventually import eventually
+
+SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+_SERVER_CONFIG = """\
+ListenAddress 127.0.0.1
+Port {port}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/authorized_keys
+PidFile none
+UsePAM no
+UseDNS no
+StrictModes no
+PermitRootLogin yes
+PasswordAuthentication no
+Subsystem sftp internal-sftp
+SetEnv HOME={home} XDG_CACHE_HOME={home}/.cache TMUX_TMPDIR={tmux}
+"""
+_CLIENT_CONFIG = """\
+Host {alias}
+  HostName 127.0.0.1
+  Port {port}
+  User {user}
+  IdentityFile {folder}/id
+  IdentitiesOnly yes
+  IdentityAgent none
+  UserKnownHostsFile {folder}/known_hosts
+  GlobalKnownHostsFile none
+"""
+
+
+@dataclass
+class Sshd:
+    """`home` is the home its sessions see, `alias` its name in the client's configuration."""
+
+    alias: str
+    folder: Path
+    home: Path
+    tmux_folder: Path
+    port: int
+    _server: subprocess.Popen[bytes] = field(repr=False)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "ssh_config"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.folder / "known_hosts"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "sshd.log").read_text()
+
+    def host(self, **overrides: Any) -> Host:
+        return Host(**{"name": HostName(self.alias), "ssh": self.alias, "root": str(self.home), **overrides})
+
+    def configure(self, lines: str) -> None:
+        """Add lines to the client's configuration, before the host's own: the first value counts."""
+        self.config.write_text(f"{lines}\n{self.config.read_text()}")
+
+    def write_bashrc(self, text: str) -> None:
+        (self.home / ".bashrc").write_text(text)
+
+    def freeze(self) -> None:
+        """Stop every process of the server; its kernel goes on to accept and acknowledge."""
+        self._signal(self._processes(), signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(self._processes(), signal.SIGCONT)
+
+    def kill_connections(self) -> None:
+        """End every connection without a word; the server itself goes on."""
+        self._signal([pid for pid in self._processes() if pid != self._server.pid], signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Kill the server, its connections and what they run."""
+        family = _family(self._server.pid)
+        self._server.kill()
+        self._server.wait()
+        self._signal([pid for pid in family if pid != self._server.pid], signal.SIGKILL)
+
+    def _processes(self) -> list[int]:
+        return [pid for pid, name in _family(self._server.pid).items() if name.startswith("sshd")]
+
+    def _signal(self, pids: list[int], number: signal.Signals) -> None:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+@contextmanager
+def run_sshd(folder: Path, alias: str = "gpu") -> Iterator[Sshd]:
+    if SSHD is None:
+        pytest.skip("sshd is not installed")
+    home = folder / "home"
+    home.mkdir(parents=True)
+    for key in ("host_key", "id"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
+    shutil.copy(folder / "id.pub", folder / "authorized_keys")
+    # A socket's path has 108 bytes: pytest's folders are too deep for tmux.
+    with tempfile.TemporaryDirectory(prefix="orc-", dir="/tmp") as tmux:
+        sshd = _start(folder, home, Path(tmux), alias)
+        try:
+            yield sshd
+        finally:
+            sshd.stop()
+
+
+@pytest.fixture
+def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
+    """A host `gpu` that the client's configuration names, with its key known."""
+    with run_sshd(tmp_path / "gpu") as server:
+        monkeypatch.setenv("ORCHESTRATOR_SSH_CONFIG", str(server.config))
+        monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+        yield server
+
+
+def _start(folder: Path, home: Path, tmux: Path, alias: str) -> Sshd:
+    port = _free_port()
+    values = {"folder": folder, "home": home, "port": port, "alias": alias, "user": getpass.getuser()}
+    (folder / "sshd_config").write_text(_SERVER_CONFIG.format(tmux=tmux, **values))
+    (folder / "ssh_config").write_text(_CLIENT_CONFIG.format(**values))
+    public = (folder / "host_key.pub").read_text()
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd ends without it
+    log = (folder / "sshd.log").open("wb")
+    assert SSHD is not None
+    with log:
+        server = subprocess.Popen(
+            [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    sshd = Sshd(alias, folder, home, tmux, port, server)
+    eventually(lambda: _listens(port) or server.poll() is not None, message="sshd listens")
+    assert server.poll() is None, sshd.log
+    return sshd
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _family(root: int) -> dict[int, str]:
+    """The process and its descendants, with their programs' names."""
+    rows = subprocess.run(
+        ["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True, check=True
+    ).stdout
+    table = [
+        (int(pid), int(parent), name) for pid, parent, name in (r.split(None, 2) for r in rows.splitlines())
+    ]
+    found = {pid: name for pid, _, name in table if pid == root}
+    while more := {p: name for p, parent, name in table if parent in found and p not in found}:
+        found |= more
+    return found
