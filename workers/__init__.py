@@ -1,0 +1,1 @@
+"""The training workload that the orchestrator runs: data, models, training, evaluation."""

@@ -1,0 +1,73 @@
+"""What every `python -m workers.*` command shares: exit codes, error lines, the stop request."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+DONE = 0
+FAILED = 1
+BAD_USAGE = 2
+DIVERGED = 70
+INTERRUPTED = 75
+
+
+class WorkerError(Exception):
+    """A failure with the exit code that tells the orchestrator what to do about it."""
+
+    exit_code = FAILED
+
+
+class UsageError(WorkerError):
+    """The command line, config or files given are wrong; a retry cannot help."""
+
+    exit_code = BAD_USAGE
+
+
+class DivergedError(WorkerError):
+    """The loss, a gradient or a weight is no longer finite."""
+
+    exit_code = DIVERGED
+
+
+class InterruptedRun(WorkerError):
+    """The run stopped because it was asked to; the next one can go on from here."""
+
+    exit_code = INTERRUPTED
+
+
+def run_command(name: str, command: Callable[[], None]) -> int:
+    try:
+        command()
+    except WorkerError as error:
+        label = "stopped" if isinstance(error, InterruptedRun) else "error"
+        print(f"{name}: {label}: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    return DONE
+
+
+def default_results() -> Path:
+    return Path(os.environ.get("ORCHESTRATOR_RESULTS") or "results")
+
+
+class StopRequest:
+    """Remembers the first SIGTERM or SIGINT; the second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self._signal: signal.Signals | None = None
+
+    def listen(self) -> "StopRequest":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._receive)
+        return self
+
+    def check(self) -> None:
+        """Raise InterruptedRun once a stop was asked for."""
+        if self._signal is not None:
+            raise InterruptedRun(self._signal.name)
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        self._signal = signal.Signals(number)
+        signal.signal(number, signal.SIG_DFL)

@@ -1,0 +1,252 @@
+"""Schemas of the YAML configs, overrides, and the hash that decides whether a run may resume.
+
+Nothing here imports torch: a bad config is reported before the slow imports.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from workers.cli import UsageError
+
+Range = tuple[float, float]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SceneConfig(Section):
+    """One ball on one path. Lengths in world units; the ranges are shared by all classes."""
+
+    frames: Count = 32
+    ground_truth_frames: Count = 44
+    image_size: Annotated[int, Field(ge=16)] = 64
+    ball_radius: Positive = 0.12
+    field_of_view_tan: Positive = 0.7  # tangent of half the angle
+    path_length: Range = (1.4, 2.2)  # over the observed frames, so mean speed is no class cue
+    turns: Range = (0.6, 1.2)
+    climb: Range = (0.4, 0.75)  # share of a helix's path that goes along its axis
+    bend: Range = (1.0, 2.5)  # height of a parabola's arm per squared width
+    zoom_out: Range = (1.0, 1.2)
+
+    @model_validator(mode="after")
+    def _ground_truth_covers_video(self) -> "SceneConfig":
+        if self.ground_truth_frames < self.frames:
+            raise ValueError("ground_truth_frames must be at least frames")
+        return self
+
+
+class GenerateConfig(Section):
+    num_samples: Count = 10_000
+    seed: Annotated[int, Field(ge=0)] = 0
+    shard_size: Count = 500
+    scene: SceneConfig = SceneConfig()
+
+
+class Clip(Section):
+    frames: Count = 16
+    stride: Count = 2
+
+
+class Augmentation(Section):
+    noise_level: Annotated[float, Field(ge=0, le=1)] = 0.02  # of the white level, per channel
+    rotation: bool = True  # about the optical axis
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+
+class DataConfig(Section):
+    source: Literal["procedural", "directory"] = "procedural"
+    directory: Path | None = None
+    num_samples: Annotated[int, Field(ge=8)] = 2500
+    seed: Annotated[int, Field(ge=0)] = 0
+    validation_fraction: Fraction = 0.2
+    clip: Clip = Clip()
+    scene: SceneConfig = SceneConfig()
+    augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _source_is_complete(self) -> "DataConfig":
+        if (self.source == "directory") != (self.directory is not None):
+            raise ValueError("directory belongs to source: directory, and only to it")
+        if (self.clip.frames - 1) * self.clip.stride >= self.scene.frames:
+            raise ValueError(
+                "the clip is longer than the video: (frames - 1) * stride must be < scene.frames"
+            )
+        if min(self.validation_samples, self.training_samples) < 1:
+            raise ValueError("validation_fraction leaves nothing to validate or nothing to train on")
+        return self
+
+    @property
+    def validation_samples(self) -> int:
+        return round(self.num_samples * self.validation_fraction)
+
+    @property
+    def training_samples(self) -> int:
+        return self.num_samples - self.validation_samples
+
+
+class ObjectsConfig(Section):
+    name: Literal["objects"]
+    dim: Count = 96
+    layers: Count = 3
+    heads: Count = 4
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class FactorizedConvConfig(Section):
+    name: Literal["factorized_conv"]
+    channels: Count = 16
+    dim: Count = 96
+    temporal_layers: Count = 3
+
+
+ExtractorConfig = Annotated[ObjectsConfig | FactorizedConvConfig, Field(discriminator="name")]
+
+
+class ModelConfig(Section):
+    extractor: ExtractorConfig
+
+
+class ClassificationTask(Section):
+    weight: Annotated[float, Field(ge=0)] = 1.0
+
+
+class PredictionTask(Section):
+    weight: Annotated[float, Field(ge=0)] = 5.0
+    predict_future: Count = 5  # clip steps after the last observed frame
+
+
+class TasksConfig(Section):
+    classification: ClassificationTask = ClassificationTask()
+    prediction: PredictionTask = PredictionTask()
+
+
+class OptimConfig(Section):
+    epochs: Count
+    batch_size: Count = 32
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    clip_norm: Positive = 1.0
+
+
+class CheckpointConfig(Section):
+    interval_epochs: Count = 2
+    keep_last: Count = 2
+    keep_best: Annotated[int, Field(ge=0)] = 1
+
+
+class RunConfig(Section):
+    seed: Annotated[int, Field(ge=0)] = 0
+    threads: Count = 1
+    heartbeat_s: Positive = 5.0
+
+
+class TrainConfig(Section):
+    run: RunConfig = RunConfig()
+    data: DataConfig = DataConfig()
+    model: ModelConfig
+    tasks: TasksConfig = TasksConfig()
+    optim: OptimConfig
+    checkpoint: CheckpointConfig = CheckpointConfig()
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> "TrainConfig":
+        if self.target_frame >= self.data.scene.ground_truth_frames:
+            raise ValueError(
+                f"the position to predict is frame {self.target_frame}, "
+                f"but ground_truth_frames is {self.data.scene.ground_truth_frames}"
+            )
+        if self.optim.batch_size > self.data.training_samples:
+            raise ValueError(f"batch_size exceeds the {self.data.training_samples} training samples")
+        return self
+
+    @property
+    def target_frame(self) -> int:
+        clip = self.data.clip
+        return (clip.frames - 1 + self.tasks.prediction.predict_future) * clip.stride
+
+
+# A longer or gentler continuation of the same run is still the same run.
+RESUMABLE_CHANGES = frozenset({"optim.epochs", "optim.learning_rate"})
+
+Schema = TypeVar("Schema", bound=Section)
+
+
+def load_config(schema: type[Schema], path: Path | None, overrides: Sequence[str] = ()) -> Schema:
+    """Read `path` (nothing: only defaults), apply `a.b=c` overrides, validate.
+
+    Raises:
+        UsageError: one message that names every problem.
+    """
+    values = _read_mapping(path) if path else {}
+    for override in overrides:
+        _apply_override(values, override)
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(f"config {path or '(defaults)'}: {_describe(error)}") from None
+
+
+def config_hash(config: Section) -> str:
+    values = {key: value for key, value in flatten(config).items() if key not in RESUMABLE_CHANGES}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def flatten(config: Section) -> dict[str, Any]:
+    """Return the config as `{"a.b": value}` with plain JSON values."""
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, child in value.items():
+                walk(f"{prefix}.{key}" if prefix else key, child)
+        else:
+            flat[prefix] = value
+
+    walk("", config.model_dump(mode="json"))
+    return flat
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read config {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"config {path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"config {path} must be a mapping, not {type(values).__name__}")
+    return values
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    dotted, separator, text = override.partition("=")
+    if not separator or not dotted:
+        raise UsageError(f"--set {override}: expected KEY=VALUE, for example optim.batch_size=16")
+    *parents, leaf = dotted.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"--set {override}: {parent} is a value, not a section")
+    try:
+        values[leaf] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UsageError(f"--set {override}: the value is not valid YAML") from None
+
+
+def _describe(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors(include_url=False):
+        where = ".".join(str(part) for part in problem["loc"]) or "config"
+        problems.append(f"{where}: {problem['msg']} (got {problem['input']!r:.80})")
+    return "; ".join(problems)

@@ -1,0 +1,49 @@
+"""One model: any extractor, a class head and a future-position head."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from workers.data.trajectories import FAMILIES
+from workers.extractors.feature_extractor import FeatureExtractor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOutput:
+    class_logits: Tensor  # (B, 4)
+    future_position: Tensor  # (B, 3), camera frame, world units
+
+
+class UnifiedModel(nn.Module):
+    position_mean: Tensor  # (3,)
+    position_std: Tensor  # (3,)
+
+    def __init__(self, extractor: FeatureExtractor) -> None:
+        super().__init__()
+        dim = extractor.feature_dim
+        self.extractor = extractor
+        self.class_head = _head(dim, len(FAMILIES))
+        self.position_head = _head(2 * dim, 3)
+        self.register_buffer("position_mean", torch.zeros(3))
+        self.register_buffer("position_std", torch.ones(3))
+
+    def standardise(self, targets: Tensor) -> None:
+        """Let the position head work in units of these (N, 3) training targets."""
+        self.position_mean.copy_(targets.mean(dim=0))
+        self.position_std.copy_(targets.std(dim=0))
+
+    def forward(self, video: Tensor) -> ModelOutput:
+        features = self.extractor(video)  # (B, T, D)
+        overall, last = features.mean(dim=1), features[:, -1]  # (B, D) each
+        offset = self.position_head(torch.cat([overall, last], dim=1))  # (B, 3)
+        return ModelOutput(
+            class_logits=self.class_head(overall),
+            future_position=self.position_mean + self.position_std * offset,
+        )
+
+
+def _head(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.LayerNorm(inputs), nn.Linear(inputs, inputs), nn.GELU(), nn.Linear(inputs, outputs)
+    )

@@ -1,0 +1,133 @@
+"""One run of training: assembled from a config, resumed where possible, its evidence written."""
+
+from pathlib import Path
+
+import torch
+
+from workers.cli import StopRequest, UsageError
+from workers.config import TrainConfig, config_hash, flatten
+from workers.data.augment import NoiseBank
+from workers.data.dataset import ClipDataset, TrainingBatches, load_datasets
+from workers.evaluation.baselines import baseline_errors
+from workers.extractors import build_extractor
+from workers.models.unified import UnifiedModel
+from workers.result_syncer import ResultSyncer
+from workers.runtime.checkpoint import (
+    Checkpoint,
+    DamagedCheckpointError,
+    load_checkpoint,
+    newest_checkpoint,
+    set_aside,
+)
+from workers.runtime.report import (
+    FINAL_METRICS,
+    TRAINING_CURVES,
+    VALIDATION_METRICS,
+    draw_curves,
+    write_metrics,
+)
+from workers.runtime.rng import seed_everything
+from workers.runtime.trainer import Trainer
+
+EVIDENCE = (VALIDATION_METRICS, FINAL_METRICS, TRAINING_CURVES)
+
+
+def train(
+    config: TrainConfig, results: Path, target_epochs: int, resume: str, device_name: str, stop: StopRequest
+) -> None:
+    """Train up to `target_epochs` and write metrics, curves and checkpoints into `results`."""
+    torch.set_num_threads(config.run.threads)
+    syncer = ResultSyncer(results, config.run.heartbeat_s, config.checkpoint.interval_epochs)
+    syncer.update_heartbeat("preparing data", step=0, total=target_epochs)
+    checkpoint = _checkpoint_to_resume(results, resume, config)
+    trainer = _assemble(config, choose_device(device_name), syncer, stop)
+    if checkpoint:
+        trainer.restore(checkpoint)
+    trainer.run(target_epochs)
+    _write_evidence(trainer)
+
+
+def choose_device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"--device {name}: {str(error).splitlines()[0]}") from None
+
+
+def build_model(config: TrainConfig, device: torch.device) -> UnifiedModel:
+    return UnifiedModel(build_extractor(config.model.extractor, config.data.scene)).to(device)
+
+
+def require_same_config(checkpoint: Checkpoint, config: TrainConfig, path: Path) -> None:
+    """Raises UsageError that names what differs, unless only the resumable keys do."""
+    if checkpoint.config_hash == config_hash(config):
+        return
+    now = flatten(config)
+    names = sorted(now.keys() | checkpoint.config.keys())
+    differing = [
+        f"{name} was {checkpoint.config.get(name)!r}, is {now.get(name)!r}"
+        for name in names
+        if checkpoint.config.get(name) != now.get(name)
+    ]
+    raise UsageError(
+        f"{path} is from another config: {'; '.join(differing)}. "
+        "Go on with that config, choose another --results, or start over with --resume never"
+    )
+
+
+def _checkpoint_to_resume(results: Path, resume: str, config: TrainConfig) -> Checkpoint | None:
+    if resume == "never":
+        set_aside(results, EVIDENCE)
+        return None
+    if resume == "auto":
+        found = newest_checkpoint(results)
+    else:
+        try:
+            found = Path(resume), load_checkpoint(Path(resume))
+        except DamagedCheckpointError as error:
+            raise UsageError(f"--resume: {error}") from None
+    if found is None:
+        return None
+    path, checkpoint = found
+    require_same_config(checkpoint, config, path)
+    print(f"resuming from {path.name}: epoch {checkpoint.epoch}, batch {checkpoint.batch}", flush=True)
+    return checkpoint
+
+
+def _assemble(config: TrainConfig, device: torch.device, syncer: ResultSyncer, stop: StopRequest) -> Trainer:
+    seed_everything(config.run.seed)
+    training, validation = load_datasets(config, device)
+    baselines = baseline_errors(training, validation, config.tasks.prediction.predict_future)
+    model = build_model(config, device)
+    model.standardise(training.targets())
+    return Trainer(
+        config=config,
+        model=model,
+        optimizer=torch.optim.AdamW(
+            model.parameters(), lr=config.optim.learning_rate, weight_decay=config.optim.weight_decay
+        ),
+        batches=_training_batches(config, training, device),
+        validation=validation,
+        baselines=baselines,
+        syncer=syncer,
+        stop=stop,
+    )
+
+
+def _training_batches(config: TrainConfig, training: ClipDataset, device: torch.device) -> TrainingBatches:
+    return TrainingBatches(
+        dataset=training,
+        noise=NoiseBank.drawn(config.run.seed, device),
+        batch_size=config.optim.batch_size,
+        seed=config.run.seed,
+    )
+
+
+def _write_evidence(trainer: Trainer) -> None:
+    results, history = trainer.syncer.local_results_dir, trainer.progress.history
+    write_metrics(results / VALIDATION_METRICS, trainer.figures(), history)
+    if trainer.progress.epoch >= trainer.config.optim.epochs:
+        write_metrics(results / FINAL_METRICS, trainer.figures(), history)
+    draw_curves(results / TRAINING_CURVES, history)
