@@ -12,6 +12,7 @@ from orchestrator.plan_file.members import (
     plan_text,
     waves,
 )
+from orchestrator.plan_file.names import branch_fault
 from orchestrator.plan_file.problems import Problem, quoted
 from orchestrator.plan_file.tree import Place, Source
 
@@ -50,8 +51,9 @@ def _clash(source: Source, use: _Use, existing: dict[str, _Use]) -> Iterator[Pro
             message = (
                 f"the branches {quoted(use.branch)} and {quoted(folder)} ({other.purpose}) cannot both exist"
             )
-            # The base is the one that nobody will rename.
-            place = other.place if use.purpose == "the base" else use.place
+            # The base is the one that nobody will rename; a default stands nowhere.
+            fixed = use.purpose == "the base" or use.place not in source.marks
+            place = other.place if fixed else use.place
             yield source.problem(
                 place, f"{message}: git would need a file and a folder of that name; rename one"
             )
@@ -67,7 +69,7 @@ def _uses(source: Source, everyone: Iterable[Member]) -> Iterator[_Use]:
             yield _Use(branch, f"the integration branch of wave {number}", ("integration",))
     for member in everyone:
         own = member.own.get("branch")
-        if isinstance(own, str):
+        if isinstance(own, str) and branch_fault(own) is None:
             place = (*member.place, "branch")
             yield _Use(own, f"that of {quoted(member.name)} on line {source.line(place)}", place)
 
@@ -75,7 +77,7 @@ def _uses(source: Source, everyone: Iterable[Member]) -> Iterator[_Use]:
 def _bases(everyone: Iterable[Member]) -> Iterator[_Use]:
     for member in everyone:
         base = member.text("base", "")
-        if base:
+        if base and branch_fault(base) is None:
             yield _Use(base, f"the base of {quoted(member.name)}", member.key_place("base"))
 
 

@@ -23,7 +23,7 @@ from orchestrator.plan_file.members import (
     worktree_path,
 )
 from orchestrator.plan_file.ordering import order_problems
-from orchestrator.plan_file.problems import Problem, nearest, quoted, unknown
+from orchestrator.plan_file.problems import PATH_LETTERS, Problem, nearest, quoted, unknown
 from orchestrator.plan_file.tree import Place, Source, Tree, Unquoted, found, items, mapping
 from orchestrator.plan_file.values import BUILT_IN_CHECKS, read_duration, read_gpus
 
@@ -185,7 +185,8 @@ def _gpu_problems(source: Source, everyone: Iterable[Member]) -> Iterator[Proble
         except ValueError:
             continue
         if wanted > has:
-            message = f"{wanted} GPUs for {quoted(member.name)}; the host {quoted(member.host)} has {has}"
+            gpus = "1 GPU" if wanted == 1 else f"{wanted} GPUs"
+            message = f"{gpus} for {quoted(member.name)}; the host {quoted(member.host)} has {has}"
             yield source.problem(member.key_place("gpu"), f"{message}; see 'gpus' under hosts")
 
 
@@ -199,7 +200,7 @@ def _worktree_problems(source: Source, everyone: Iterable[Member]) -> Iterator[P
         yield from _misplaced(source, member, path, repository)
         other = taken.setdefault((member.host, path), member)
         if other is not member and other.name != member.name:
-            message = f"the worktree {quoted(path)} is already that of {quoted(other.name)}"
+            message = f"the worktree {quoted(path, PATH_LETTERS)} is already that of {quoted(other.name)}"
             line = source.line(other.place)
             yield source.problem((*member.place, "worktree"), f"{message} on line {line}; each needs its own")
 
@@ -214,7 +215,9 @@ def _misplaced(source: Source, member: Member, path: str, repository: Path) -> I
     elif Path(path).is_relative_to(f"{root}/.git"):
         fault = "is inside .git"
     if fault:
-        message = f"the worktree {quoted(path)} {fault}; a folder beside the repository is wanted"
+        message = (
+            f"the worktree {quoted(path, PATH_LETTERS)} {fault}; a folder beside the repository is wanted"
+        )
         yield source.problem((*member.place, "worktree"), message)
 
 

@@ -14,6 +14,13 @@ MAX_BYTES = 1024 * 1024
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
 
+# The mistakes that everybody makes, in other words than the parser's.
+_SYNTAX = {
+    r"found character '\t'": "a tab; indent with spaces",
+    "expected <block end>": "this does not continue what is above it; mend its indentation",
+    "mapping values are not allowed here": "a second ': ' on the line; quote the text that holds it",
+}
+
 
 def read_text(path: Path) -> str:
     try:
@@ -76,13 +83,14 @@ def _syntax(path: Path, error: yaml.MarkedYAMLError) -> Problem:
 
 
 def _syntax_message(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or "syntax error"
-    if "'\\t'" in problem:
-        return "not YAML: a tab; indent with spaces"
+    if isinstance(error, _TooMuch):
+        return str(error.problem)
     if error.context == "expected a single document in the stream":
         return "a second document begins here; a plan is one document"
-    context = f", {error.context}" if error.context and not isinstance(error, _TooMuch) else ""
-    return problem if isinstance(error, _TooMuch) else f"not YAML: {problem}{context}"
+    context = f", {error.context}" if error.context else ""
+    problem = f"{error.problem or 'syntax error'}{context}"
+    in_our_words = (words for theirs, words in _SYNTAX.items() if problem.startswith(theirs))
+    return f"not YAML: {next(in_our_words, problem)}"
 
 
 class _TooMuch(yaml.MarkedYAMLError):

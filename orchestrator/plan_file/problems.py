@@ -9,9 +9,10 @@ from pathlib import Path
 
 from orchestrator.errors import ExitStatus, OrchestratorError
 
-# Longer lists and texts hide what the line is about.
+# Longer lists and texts hide what the line is about; the end of a path is what matters in it.
 _NAMES_SHOWN = 40
 _LETTERS_SHOWN = 60
+PATH_LETTERS = 4096
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,9 +38,9 @@ class PlanErrors(OrchestratorError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, letters: int = _LETTERS_SHOWN) -> str:
     """The text on one line, in quotes, cut when long."""
-    cut = text if len(text) <= _LETTERS_SHOWN else text[:_LETTERS_SHOWN] + "…"
+    cut = text if len(text) <= letters else text[:letters] + "…"
     plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
     return f"'{plain}'"
 

@@ -50,8 +50,9 @@ def _sections(root: dict[str, Tree]) -> Iterator[tuple[str, str, dict[str, Tree]
 
 def _unbuilt_keys(kind: str, keys: dict[str, Tree]) -> Iterator[str]:
     for key, built in _UNBUILT[kind].items():
-        if key in keys and plain(keys[key]) not in built:
-            yield f"{key}: {plain(keys[key])}" if built else key
+        value = plain(keys[key]) if key in keys else None
+        if key in keys and value not in built:
+            yield f"{key}: {value}" if built and value is not True else key
 
 
 def _unbuilt_gates(root: dict[str, Tree], keys: dict[str, Tree]) -> Iterator[str]:

@@ -187,12 +187,14 @@ def read_requirement(value: object) -> str:
 
 
 def _quote_it(value: object) -> str:
-    return f"; quote it: {quoted(value.raw)}" if isinstance(value, Unquoted) and value.raw else ""
+    if not isinstance(value, Unquoted):
+        return ""
+    return f"; quote it: {quoted(value.raw)}" if value.raw else "; leave the key out"
 
 
 def _within(number: int, least: int, most: int) -> int:
     if not least <= number <= most:
-        raise ValueError(f"{number}; a number from {least} to {most} is wanted")
+        raise ValueError(f"{number} is out of range; a number from {least} to {most} is wanted")
     return number
 
 
