@@ -35,8 +35,8 @@ class Talk:
         )
 
     def abandon(self) -> None:
-        """Nobody listens any more."""
-        self.over = True
+        """Nobody listens any more: whoever still waits for a line is let go."""
+        self._end({"answer": None})
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Blocks for each line; ends after the answer."""

@@ -167,6 +167,9 @@ class Plan:
     workstreams: Mapping[WorkstreamName, Workstream]
     not_built: tuple[NotBuilt, ...] = ()
 
+    def workstream(self, name: str) -> Workstream:
+        return self.workstreams[WorkstreamName(name)]
+
     def of_wave(self, number: WaveNumber) -> tuple[Workstream, ...]:
         return tuple(self.workstreams[name] for name in self.waves[number].workstreams)
 

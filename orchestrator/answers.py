@@ -1,0 +1,323 @@
+"""Requests to facts, and the moment each can be answered. Runs in the loop's thread; never blocks."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator import requests as r
+from orchestrator.core import facts as f
+from orchestrator.core.decide import next_stage
+from orchestrator.core.facts import Fact
+from orchestrator.core.plan import Plan, WaveNumber
+from orchestrator.core.state import (
+    AfterStop,
+    Done,
+    Ended,
+    Failed,
+    Held,
+    Idle,
+    Merged,
+    Phase,
+    Running,
+    Starting,
+    State,
+    Stopped,
+    Stopping,
+    Wanted,
+)
+from orchestrator.core.status import Status, WorkstreamStatus
+from orchestrator.errors import OrchestratorError, Refused, UsageError
+from orchestrator.inbox import Asked
+from orchestrator.loop import View
+from orchestrator.plan_file import load_plan
+from orchestrator.talk import Talk
+
+ENDS = ("done", "failed", "held", "stopped", "merged")
+
+Ready = Callable[[View, Status], Any]
+"""The answer once it is known, None until then. May raise what is to be refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    talk: Talk
+    ready: Ready
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levers:
+    """What answering may move."""
+
+    write: Callable[[Sequence[Fact]], None]
+    adopt: Callable[[Plan], None]
+    environment: Callable[[Mapping[str, str]], None]
+    land: Callable[[r.MergeWave, Talk], None]
+    leave: Callable[[str], None]
+    view: Callable[[], View]
+
+
+class Answers:
+    """Open requests of all surfaces."""
+
+    def __init__(self, levers: Levers) -> None:
+        self._levers = levers
+        self._pending: list[Pending] = []
+
+    def take(self, view: View, asked: Asked) -> None:
+        """Act on a request. It is answered now, or by a later `check`."""
+        try:
+            self._take(view, asked.request, asked.talk)
+        except OrchestratorError as error:
+            asked.talk.refuse(error)
+
+    def check(self, view: View) -> None:
+        """Answer what can be answered in this view, and refuse what ran out of time."""
+        if not self._pending:
+            return
+        status = view.status()
+        self._pending = [p for p in self._pending if not p.talk.over and not _answered(p, view, status)]
+
+    def _take(self, view: View, request: r.Request, talk: Talk) -> None:
+        match request:
+            case r.Up():
+                self._up(view, request, talk)
+            case r.Restart():
+                self._restart(view, request, talk)
+            case r.Resume():
+                self._resume(view, request, talk)
+            case r.Stop() | r.Down():
+                self._stop(view, request, talk)
+            case r.Done():
+                self._done(view, request, talk)
+            case r.Wait():
+                self._wait(view, request, talk)
+            case r.MergeWave():
+                require_wave(view.plan, request.wave)
+                self._levers.land(request, talk)
+
+    def _later(self, talk: Talk, ready: Ready, timeout_s: float | None = None) -> None:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._pending.append(Pending(talk=talk, ready=ready, deadline=deadline))
+
+    def _up(self, view: View, request: r.Up, talk: Talk) -> None:
+        plan = load_plan(Path(view.plan.source))
+        refuse_not_built(plan)
+        _refuse_removed(view.state, plan)
+        names = chosen_names(plan, request.names, request.wave)
+        if plan.digest != view.plan.digest:
+            self._levers.write([f.PlanRead(source=plan.source, digest=plan.digest)])
+        self._levers.adopt(plan)
+        self._levers.environment(request.env)
+        before = {name: view.state.of(name).launches for name in names}
+        asked = [n for n in names if startable(view.state.of(n).phase)]
+        self._levers.write([f.StartAsked(workstream=n, by=request.by) for n in asked])
+        self._later(talk, lambda now, status: _started(now, status, names, before))
+
+    def _restart(self, view: View, request: r.Restart, talk: Talk) -> None:
+        names = chosen_names(view.plan, request.names)
+        for name in names:
+            if isinstance(view.state.of(name).phase, Merged):
+                raise Refused(f"{name} has landed: there is nothing to restart.")
+        self._levers.environment(request.env)
+        before = {name: view.state.of(name).launches for name in names}
+        self._levers.write([f.RestartAsked(workstream=n, by=request.by) for n in names])
+        self._later(talk, lambda now, status: _started(now, status, names, before))
+
+    def _resume(self, view: View, request: r.Resume, talk: Talk) -> None:
+        names = chosen_names(view.plan, request.names)
+        before = {name: view.state.of(name).launches for name in names}
+        self._levers.write([_accepted(view, name, request.by) for name in names])
+        self._later(talk, lambda now, status: _started(now, status, names, before))
+
+    def _stop(self, view: View, request: r.Stop | r.Down, talk: Talk) -> None:
+        names = chosen_names(view.plan, request.names)
+        active = [n for n in names if _active(view.state.of(n).phase)]
+        self._levers.write([f.StopAsked(workstream=n, by=request.by) for n in active])
+        leaves = isinstance(request, r.Down) and not request.names
+
+        def ready(now: View, status: Status) -> Any:
+            answer = _stopped(now, status, names, active)
+            if answer is not None and leaves:
+                self._levers.leave(f"down, asked by {request.by}")
+            return answer
+
+        self._later(talk, ready)
+
+    def _done(self, view: View, request: r.Done, talk: Talk) -> None:
+        names = chosen_names(view.plan, request.names)
+        for name in names:
+            if view.plan.workstream(name).stages:
+                raise Refused(
+                    f"{name} has a command: it is done when that ends well.", f"orchestrator stop {name}"
+                )
+        asked = [n for n in names if not isinstance(view.state.of(n).phase, Done | Merged)]
+        self._levers.write([f.DoneAsked(workstream=n, by=request.by) for n in asked])
+        self._later(talk, lambda now, status: _all_in(status, names, ("done", "merged")))
+
+    def _wait(self, view: View, request: r.Wait, talk: Talk) -> None:
+        names = chosen_names(view.plan, request.names)
+        self._later(
+            talk, lambda now, status: _all_in(status, names, request.states or ENDS), request.timeout_s
+        )
+
+
+def _answered(pending: Pending, view: View, status: Status) -> bool:
+    try:
+        answer = pending.ready(view, status)
+        if answer is None and pending.deadline is not None and time.monotonic() >= pending.deadline:
+            raise Refused("the time ran out: " + _states(status))
+    except OrchestratorError as error:
+        pending.talk.refuse(error)
+        return True
+    if answer is not None:
+        pending.talk.answer(answer)
+    return answer is not None
+
+
+# --- which workstreams ----------------------------------------------------------------------------
+
+
+def chosen_names(plan: Plan, names: Sequence[str], wave: int | None = None) -> tuple[str, ...]:
+    """The named workstreams, or all, in the plan's order, once each.
+
+    Raises:
+        UsageError: the plan has no such workstream or wave.
+    """
+    for name in names:
+        if name not in plan.workstreams:
+            raise UsageError(f"the plan has no workstream {name!r}.", _nearest(name, plan.workstreams))
+    if wave is not None:
+        require_wave(plan, wave)
+    return tuple(
+        w.name
+        for w in plan.workstreams.values()
+        if (not names or w.name in names) and (wave is None or w.wave == wave)
+    )
+
+
+def _nearest(name: str, known: Mapping[Any, Any]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else "it has: " + ", ".join(known)
+
+
+def require_wave(plan: Plan, number: int) -> WaveNumber:
+    if number not in plan.waves:
+        known = ", ".join(str(n) for n in plan.waves)
+        raise UsageError(f"the plan has no wave {number}.", f"it has: {known}")
+    return WaveNumber(number)
+
+
+def refuse_not_built(plan: Plan) -> None:
+    if plan.not_built:
+        places = "; ".join(f"{n.place}: {n.key}" for n in plan.not_built)
+        raise UsageError(
+            f"{plan.source} uses keys that this version reads but cannot act on: {places}.",
+            "take them out; `orchestrator validate` lists them",
+        )
+
+
+def _refuse_removed(state: State, plan: Plan) -> None:
+    gone = [
+        n for n, record in state.workstreams.items() if n not in plan.workstreams and _active(record.phase)
+    ]
+    if gone:
+        names = ", ".join(gone)
+        raise Refused(
+            f"{plan.source} no longer has {names}, which still runs.",
+            f"put it back and `orchestrator stop {' '.join(gone)}` first",
+        )
+
+
+# --- phases ---------------------------------------------------------------------------------------
+
+
+def startable(phase: Phase) -> bool:
+    """What `up` starts: never what is done, held, or failed after it ran."""
+    match phase:
+        case Idle() | Stopped() | Failed(launched=False) | Stopping(then=AfterStop.STOP):
+            return True
+        case _:
+            return False
+
+
+def _active(phase: Phase) -> bool:
+    return isinstance(phase, Wanted | Starting | Running | Stopping | Ended)
+
+
+def _accepted(view: View, name: str, by: str) -> f.HoldAccepted:
+    record = view.state.of(name)
+    if not isinstance(record.phase, Held):
+        raise Refused(f"{name} is not held.", f"orchestrator status {name}")
+    workstream = view.plan.workstream(name)
+    return f.HoldAccepted(workstream=name, by=by, next_stage=next_stage(workstream, record.stage))
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def _started(view: View, status: Status, names: Sequence[str], before: Mapping[str, int]) -> Any:
+    """The answer to `up`, once nothing asked for is on its way and every host it needs has spoken."""
+    chosen = [w for w in status.workstreams if w.name in names]
+    if any(_on_its_way(view, w) for w in chosen):
+        return None
+    refused = [w.name for w in chosen if _launch_refused(view, w.name)]
+    launched = [w.name for w in chosen if view.state.of(w.name).launches > before[w.name]]
+    silent = {h.name for h in status.hosts if h.reachable is False}
+    return {
+        "workstreams": [asdict(w) for w in chosen],
+        "started": [name for name in launched if name not in refused],
+        "refused": refused,
+        "unreachable": sorted({w.host for w in chosen if w.state == "waiting" and w.host in silent}),
+    }
+
+
+def _on_its_way(view: View, workstream: WorkstreamStatus) -> bool:
+    phase = view.state.of(workstream.name).phase
+    if workstream.state == "starting" or isinstance(phase, Stopping):
+        return True
+    seen = view.observation.hosts.get(workstream.host)
+    return workstream.state == "waiting" and (seen is None or seen.reachable is None)
+
+
+def _launch_refused(view: View, name: str) -> bool:
+    phase = view.state.of(name).phase
+    return isinstance(phase, Failed) and not phase.launched
+
+
+def _stopped(view: View, status: Status, names: Sequence[str], asked: Sequence[str]) -> Any:
+    active = [n for n in names if _active(view.state.of(n).phase)]
+    silent = {h.name for h in status.hosts if h.reachable is False}
+    if any(view.plan.workstream(n).host not in silent for n in active):
+        return None
+    return {"stopped": [n for n in asked if n not in active], "left": active}
+
+
+def _all_in(status: Status, names: Sequence[str], states: Sequence[str]) -> Any:
+    """The states of all, once every one is as wanted.
+
+    Raises:
+        Refused: one has ended otherwise and will not get there by itself.
+    """
+    chosen = [w for w in status.workstreams if w.name in names]
+    if all(w.state in states for w in chosen):
+        return {"workstreams": {w.name: w.state for w in chosen}}
+    stuck = [w for w in chosen if w.state in ENDS and w.state not in states and not _goes_on(w.state, states)]
+    if stuck:
+        raise Refused(
+            "; ".join(f"{w.name} is {w.state}" + (f": {w.reason}" if w.reason else "") for w in stuck)
+        )
+    return None
+
+
+def _goes_on(state: str, states: Sequence[str]) -> bool:
+    return state == "done" and "merged" in states
+
+
+def _states(status: Status) -> str:
+    return ", ".join(f"{w.name} is {w.state}" for w in status.workstreams)

@@ -1,0 +1,159 @@
+"""The daemon's socket: HTTP in, inbox messages out. Runs in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import iterate_in_threadpool
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from orchestrator import requests as r
+from orchestrator.inbox import Asked, Message
+from orchestrator.journal import Entry, Journal
+from orchestrator.loop import View
+from orchestrator.talk import Talk
+from orchestrator.wire.codec import WireError, build, plain_fields
+
+FOLLOW_PAUSE_S = 0.2
+BODY_LIMIT_BYTES = 4 * 1024 * 1024
+
+_REQUESTS: dict[str, type[Any]] = {
+    cls.__name__: cls for cls in (r.Up, r.Down, r.Stop, r.Restart, r.Resume, r.Done, r.Wait, r.MergeWave)
+}
+
+
+class Api:
+    """Listens on a socket only its owner can open."""
+
+    def __init__(
+        self, path: Path, journal: Path, view: Callable[[], View], inbox: SimpleQueue[Message]
+    ) -> None:
+        self._path = path
+        self._journal = journal
+        self._view = view
+        self._inbox = inbox
+        self._socket = listen(path)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self._app(),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                timeout_graceful_shutdown=2,
+            )
+        )
+        self._thread = threading.Thread(target=self._run, name="api", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let answers under way go out, then stop listening."""
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+        self._path.unlink(missing_ok=True)
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+    def _app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/v1/status", self._status),
+                Route("/v1/events", self._events),
+                Route("/v1/ask", self._ask, methods=["POST"]),
+            ]
+        )
+
+    async def _status(self, request: HttpRequest) -> Response:
+        return JSONResponse(asdict(self._view().status()))
+
+    async def _events(self, request: HttpRequest) -> Response:
+        after = int(request.query_params.get("after", "0"))
+        follow = request.query_params.get("follow") == "1"
+        return StreamingResponse(self._entries(after, follow), media_type="application/x-ndjson")
+
+    async def _entries(self, after: int, follow: bool) -> AsyncIterator[str]:
+        while True:
+            for entry in await asyncio.to_thread(_read_entries, self._journal, after):
+                after = entry.id
+                yield json.dumps(entry_document(entry), ensure_ascii=False) + "\n"
+            if not follow:
+                return
+            while self._view().last_entry <= after:
+                await asyncio.sleep(FOLLOW_PAUSE_S)
+
+    async def _ask(self, request: HttpRequest) -> Response:
+        try:
+            asked = _parse(await request.body())
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+        talk = Talk()
+        self._inbox.put(Asked(request=asked, talk=talk))
+        return StreamingResponse(_lines(talk), media_type="application/x-ndjson")
+
+
+async def _lines(talk: Talk) -> AsyncIterator[str]:
+    try:
+        async for line in iterate_in_threadpool(_encoded(talk)):
+            yield line
+    finally:
+        talk.abandon()
+
+
+def _encoded(talk: Talk) -> Iterator[str]:
+    for line in talk.lines():
+        yield json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def _parse(body: bytes) -> r.Request:
+    if len(body) > BODY_LIMIT_BYTES:
+        raise WireError("the request is too large")
+    document = json.loads(body)
+    if not isinstance(document, dict) or document.get("is") not in _REQUESTS:
+        raise WireError("not a request this daemon knows")
+    fields = {key: value for key, value in document.items() if key != "is"}
+    request: r.Request = build(_REQUESTS[document["is"]], fields)
+    return request
+
+
+def _read_entries(path: Path, after: int) -> tuple[Entry, ...]:
+    journal = Journal.read(path)
+    if journal is None:
+        return ()
+    try:
+        return tuple(journal.entries(after))
+    finally:
+        journal.close()
+
+
+def entry_document(entry: Entry) -> dict[str, Any]:
+    """A journal entry as the interface prints it."""
+    return {"id": entry.id, "at": entry.at, "kind": type(entry.fact).__name__, **plain_fields(entry.fact)}
+
+
+def listen(path: Path) -> socket.socket:
+    """A listening socket of mode 0600; a socket file left by a killed daemon is replaced."""
+    path.unlink(missing_ok=True)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        server.bind(str(path))
+    finally:
+        os.umask(before)
+    server.listen(64)
+    return server

@@ -1,0 +1,290 @@
+"""Composition root. The daemon's day:
+
+1. take the lock, so that there is one daemon for a repository;
+2. replay the journal into a state;
+3. open the socket, and a lane for each host;
+4. turn the loop (see `loop`): probes, requests and finished actions come in, facts are written,
+   decisions follow, effects go out to the lanes;
+5. when told to leave, close the lanes. Workers stay.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from queue import SimpleQueue
+from typing import IO
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from orchestrator import __version__
+from orchestrator import requests as r
+from orchestrator.answers import Answers, Levers
+from orchestrator.api import Api
+from orchestrator.core import facts as f
+from orchestrator.core.decide import Effect
+from orchestrator.core.facts import Fact
+from orchestrator.core.plan import HostName, Plan
+from orchestrator.core.state import State
+from orchestrator.core.status import DaemonStatus
+from orchestrator.errors import ExitStatus, OrchestratorError, Refused
+from orchestrator.harvest import Harvest, has_finished
+from orchestrator.inbox import Happened, Leave, Message, Tick
+from orchestrator.journal import Journal
+from orchestrator.land import merge_wave, recover
+from orchestrator.lane import Lane
+from orchestrator.loop import Hooks, Loop, View
+from orchestrator.perform import Bench
+from orchestrator.plan_file import load_plan
+from orchestrator.settings import POLL_S, StatePaths
+from orchestrator.site import Home, Site, Sites, find_home
+from orchestrator.talk import Talk
+
+HARVEST_EVERY_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Daemon:
+    """Everything wired together for one plan."""
+
+    def __init__(self, plan: Plan, home: Home, journal: Journal) -> None:
+        self._home = home
+        self._inbox: SimpleQueue[Message] = SimpleQueue()
+        self._caller_env: Mapping[str, str] = dict(os.environ)
+        self._harvest_at = 0.0
+        self._landing = threading.Lock()
+        self._closing = False
+        daemon = DaemonStatus(running=True, pid=os.getpid())
+        self._loop = Loop(journal, plan, daemon, self._inbox, self._hooks())
+        self._loop.write(_opening_facts(self._loop.view.state, plan))
+        self._sites = Sites(plan, home, owner=self._loop.view.state.token)
+        self._lanes: dict[HostName, Lane] = {}
+        self._answers = Answers(self._levers())
+        self._harvest = Harvest(lambda: DaemonDesk(self, Talk()), self._inbox)
+        self._api = Api(home.state.socket, home.state.journal, lambda: self._loop.view, self._inbox)
+        self._scheduler = BackgroundScheduler(timezone="UTC")
+
+    def run(self) -> None:
+        """Serve until told to leave."""
+        self._adopt(self._loop.view.plan)
+        self._start_clock()
+        self._api.start()
+        self._inbox.put(Tick())
+        log.info("listening", pid=os.getpid(), version=__version__, socket=str(self._home.state.socket))
+        why = self._loop.run()
+        self._loop.write([f.DaemonStopped(pid=os.getpid(), why=why)])
+        log.info("leaving", why=why)
+        self._close()
+
+    def leave(self, why: str) -> None:
+        self._inbox.put(Leave(why=why))
+
+    def put(self, message: Message) -> None:
+        """Thread-safe."""
+        self._inbox.put(message)
+
+    @property
+    def view(self) -> View:
+        return self._loop.view
+
+    @property
+    def home(self) -> Home:
+        return self._home
+
+    @property
+    def sites(self) -> Sites:
+        return self._sites
+
+    def _start_clock(self) -> None:
+        self._scheduler.add_job(
+            lambda: self._inbox.put(Tick()),
+            "interval",
+            seconds=POLL_S,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
+        self._scheduler.start()
+
+    def _close(self) -> None:
+        self._closing = True
+        self._scheduler.shutdown(wait=False)
+        self._api.stop()
+        self._harvest.close()
+        self._sites.close_all()
+        for lane in self._lanes.values():
+            lane.close()
+
+    def _hooks(self) -> Hooks:
+        return Hooks(
+            effects=self._hand_out,
+            asked=lambda view, asked: self._answers.take(view, asked),
+            tick=self._tick,
+            changed=lambda view: self._answers.check(view),
+        )
+
+    def _levers(self) -> Levers:
+        return Levers(
+            write=self._loop.write,
+            adopt=self._adopt,
+            environment=self._environment,
+            land=self._land,
+            leave=self.leave,
+            view=lambda: self._loop.view,
+        )
+
+    def _hand_out(self, view: View, effects: Sequence[Effect]) -> None:
+        bench = Bench(plan=view.plan, home=self._home, caller_env=self._caller_env, inbox=self._inbox)
+        by_lane: dict[tuple[str, type[Effect]], list[Effect]] = {}
+        for effect in effects:
+            by_lane.setdefault((effect.launch.host, type(effect)), []).append(effect)
+        for (host, _), batch in by_lane.items():
+            self._lanes[HostName(host)].perform(bench, batch)
+
+    def _tick(self, view: View) -> None:
+        for lane in self._lanes.values():
+            lane.probe(view.plan, view.state)
+        if time.monotonic() >= self._harvest_at and has_finished(view.plan, view.state):
+            self._harvest_at = time.monotonic() + HARVEST_EVERY_S
+            self._harvest.look()
+
+    def _adopt(self, plan: Plan) -> None:
+        self._loop.adopt(plan)
+        self._sites.adopt(plan)
+        for name in plan.hosts:
+            if name not in self._lanes:
+                self._lanes[name] = Lane(name, self._sites, self._inbox)
+        for name in [name for name in self._lanes if name not in plan.hosts]:
+            self._lanes.pop(name).close()
+
+    def _environment(self, env: Mapping[str, str]) -> None:
+        if env:
+            self._caller_env = dict(env)
+
+    def _land(self, request: r.MergeWave, talk: Talk) -> None:
+        thread = threading.Thread(target=self._merge, args=(request, talk), name="landing", daemon=True)
+        thread.start()
+
+    def _merge(self, request: r.MergeWave, talk: Talk) -> None:
+        if not self._landing.acquire(blocking=False):
+            talk.refuse(Refused("another wave is being merged.", "try again when that has ended"))
+            return
+        try:
+            desk = DaemonDesk(self, talk)
+            report = merge_wave(desk, request.wave, by=request.by, dry_run=request.dry_run)
+            talk.answer(report.document())
+        except OrchestratorError as error:
+            talk.refuse(error)
+        except Exception as error:  # the asker must hear of it, whatever it is
+            log.exception("bug in a landing")
+            talk.refuse(OrchestratorError(f"bug in the landing: {error!r}", f"see {self._home.state.log}"))
+        finally:
+            self._landing.release()
+
+
+class DaemonDesk:
+    """The daemon as gates and landings see it, from a thread that is not the loop's."""
+
+    def __init__(self, daemon: Daemon, talk: Talk) -> None:
+        self._daemon = daemon
+        self._talk = talk
+
+    @property
+    def plan(self) -> Plan:
+        return self._daemon.view.plan
+
+    @property
+    def state(self) -> State:
+        return self._daemon.view.state
+
+    @property
+    def home(self) -> Home:
+        return self._daemon.home
+
+    def site(self, host: HostName) -> Site:
+        return self._daemon.sites.site(host)
+
+    def record(self, *facts: Fact) -> None:
+        written: Future[None] = Future()
+        self._daemon.put(Happened(facts=facts, written=written))
+        written.result()
+
+    def say(self, text: str) -> None:
+        self._talk.say(text)
+
+
+def _opening_facts(state: State, plan: Plan) -> list[Fact]:
+    begun = [] if state.token else [f.JournalBegun(token=secrets.token_hex(4))]
+    return [
+        *begun,
+        f.DaemonStarted(pid=os.getpid(), version=__version__),
+        f.PlanRead(source=plan.source, digest=plan.digest),
+    ]
+
+
+def take_lock(paths: StatePaths) -> IO[str]:
+    """Hold the returned file open for as long as this process is the daemon.
+
+    Raises:
+        Refused: another one is.
+    """
+    file = paths.lock.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise Refused(f"a daemon already runs here, with pid {file.read().strip()}.") from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def serve(source: Path) -> None:
+    """Be the daemon of the plan in `source`, until `down`, SIGTERM or Ctrl-C. Workers stay.
+
+    Raises:
+        OrchestratorError: the plan, the journal or the repository does not allow it.
+    """
+    plan = load_plan(source)
+    home = find_home(source.parent)
+    home.state.create()
+    with take_lock(home.state):
+        journal = Journal.open(home.state.journal)
+        daemon = Daemon(plan, home, journal)
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda number, frame: daemon.leave(signal.Signals(number).name))
+        threading.Thread(target=_finish_landing, args=(daemon,), name="recover", daemon=True).start()
+        daemon.run()
+        journal.close()
+
+
+def _finish_landing(daemon: Daemon) -> None:
+    try:
+        recover(DaemonDesk(daemon, Talk()))
+    except OrchestratorError as error:
+        log.error("unfinished landing", reason=error.message, hint=error.hint)
+
+
+def main() -> None:
+    """`python -m orchestrator.daemon PLAN`."""
+    try:
+        serve(Path(sys.argv[1]))
+    except OrchestratorError as error:
+        print(f"error: {error}" + (f" ({error.hint})" if error.hint else ""), file=sys.stderr)  # noqa: T201
+        raise SystemExit(int(error.exit_status)) from None
+    raise SystemExit(int(ExitStatus.DONE))
+
+
+if __name__ == "__main__":
+    main()
