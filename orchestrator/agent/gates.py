@@ -1,0 +1,175 @@
+"""Gates in checkouts of their own: detached, kept between runs, exactly at the commit asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import git
+from orchestrator.agent import supervised, worktrees
+from orchestrator.agent.files import copy_files, load_json, locked, text_hash, write_json
+from orchestrator.agent.refusals import CannotStart, require_safe_name
+from orchestrator.errors import CommandFailed, Refused
+from orchestrator.supervise.records import ExitRecord
+from orchestrator.wire import Checkout, Finished, GateCommand, GateRan, Place, RunGates
+
+SETUP_TIMEOUT_S = 3600.0
+_MARKER = "orchestrator-gates.json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """One gate checkout. Everything in it is ours to discard."""
+
+    place: Place
+    checkout: Checkout
+    path: Path
+    logs: Path
+
+    @property
+    def git(self) -> git.Git:
+        return git.Git(self.path)
+
+    @property
+    def marker(self) -> Path:
+        return git.git_dir(self.path) / _MARKER
+
+    @property
+    def run_state(self) -> Path:
+        return self.logs / "run"
+
+
+def run_gates(request: RunGates, emit: Callable[[object], None]) -> Finished:
+    """One request at a time in a checkout; another waits.
+
+    Raises:
+        Refused: the checkout's directory is something else.
+        CommandFailed: the commit is not here, or git or the disk failed.
+    """
+    name = require_safe_name(request.checkout.name, "checkout name")
+    logs = Path(request.place.state, "gates", name)
+    room = _Room(request.place, request.checkout, Path(request.place.worktrees, "_gates", name), logs)
+    try:
+        with locked(logs / "lock"):
+            _run_in(room, request.gates, emit)
+    except CannotStart as why:
+        raise CommandFailed(why.message) from why
+    except OSError as error:
+        raise CommandFailed(
+            f"the gates in {room.path} failed: {error.strerror} ({error.filename})"
+        ) from error
+    return Finished()
+
+
+def _run_in(room: _Room, gates: tuple[GateCommand, ...], emit: Callable[[object], None]) -> None:
+    supervised.end_leftover(room.run_state)
+    _open(room)
+    _move(room)
+    failed = _set_up(room)
+    if failed is not None:
+        emit(failed)
+        return
+    for gate in gates:
+        emit(_run_gate(room, gate))
+
+
+def _open(room: _Room) -> None:
+    """Make the checkout, or make sure that it is ours."""
+    repository = git.Git(room.place.common_dir)
+    git.resolve(repository, room.checkout.commit)
+    with locked(worktrees.add_lock(room.place)) as lock:
+        path = worktrees.resolved(str(room.path))
+        listed = {worktrees.resolved(entry.path): entry for entry in git.list_worktrees(repository)}
+        if path in listed and (room.path / ".git").exists():
+            _require_ours(room)
+            return
+        if room.path.exists() and any(room.path.iterdir()):
+            raise Refused(f"{room.path} is not empty and is no checkout of ours", "move it away")
+        room.path.parent.mkdir(parents=True, exist_ok=True)
+        adding = git.Git(room.place.common_dir, pass_fds=(lock,))
+        git.add_worktree(adding, path, commit=room.checkout.commit, again=path in listed)
+        write_json(room.marker, {"v": 1, "checkout": room.checkout.name})
+
+
+def _require_ours(room: _Room) -> None:
+    try:
+        ours = load_json(room.marker).get("checkout") == room.checkout.name
+    except CommandFailed:
+        ours = False
+    if not ours:
+        raise Refused(f"{room.path} is a worktree, but not one made for gates", "remove it, or rename it")
+
+
+def _move(room: _Room) -> None:
+    marker = load_json(room.marker)
+    # A run that was killed may have left git's lock; we hold the checkout's own.
+    (git.git_dir(room.path) / "index.lock").unlink(missing_ok=True)
+    made = set(marker.get("made") or ())
+    if made.intersection(git.status(room.git).untracked):
+        # What the set-up made is not ignored and goes now: it must be made again.
+        write_json(room.marker, {"v": 1, "checkout": room.checkout.name})
+    git.move_checkout(room.git, room.checkout.commit)
+    tracked = set(git.tracked_files(room.git, [file.path for file in room.checkout.copy]))
+    fresh = [file for file in room.checkout.copy if file.path not in tracked]
+    copy_files(room.path, fresh, overwrite=True)
+
+
+def _set_up(room: _Room) -> GateRan | None:
+    """Run the set-up unless this very text has been run here; the answer is its failure."""
+    setup = room.checkout.setup
+    if setup is None or load_json(room.marker).get("setup") == text_hash(setup):
+        return None
+    before = set(git.status(room.git).untracked)
+    ran, record = _run(room, "setup", setup, SETUP_TIMEOUT_S)
+    if record is None or record.exit_code != 0:
+        return ran
+    made = sorted(set(git.status(room.git).untracked) - before)
+    _restore(room)
+    content = {"v": 1, "checkout": room.checkout.name, "setup": text_hash(setup), "made": made}
+    write_json(room.marker, content)
+    return None
+
+
+def _run_gate(room: _Room, gate: GateCommand) -> GateRan:
+    ran, _ = _run(room, require_safe_name(gate.gate, "gate name"), gate.command, gate.timeout_s)
+    _restore(room)
+    return ran
+
+
+def _run(room: _Room, name: str, text: str, timeout_s: float) -> tuple[GateRan, ExitRecord | None]:
+    log = room.logs / f"{name}.log"
+    command = supervised.Command(
+        name=name,
+        text=text,
+        folder=room.path,
+        state=room.run_state,
+        log=log,
+        timeout_s=timeout_s,
+        env=room.checkout.env,
+    )
+    record = supervised.run(command)
+    changed = _changed(room) if name != "setup" else ()
+    ran = GateRan(
+        gate=name,
+        ok=record is not None and record.exit_code == 0 and not changed,
+        exit_code=record.exit_code if record else None,
+        timed_out=record is not None and record.cause == "timeout",
+        seconds=record.elapsed_s if record else 0.0,
+        log=str(log),
+        tail=supervised.last_lines(log),
+        changed=changed,
+    )
+    return ran, record
+
+
+def _changed(room: _Room) -> tuple[str, ...]:
+    """Tracked files that are no longer as committed; `HEAD` when the command committed or moved it."""
+    moved = () if git.resolve(room.git, "HEAD") == room.checkout.commit else ("HEAD",)
+    return (*moved, *git.status(room.git).tracked)
+
+
+def _restore(room: _Room) -> None:
+    """Tracked files as committed, for the next gate; untracked ones stay."""
+    if _changed(room):
+        git.restore_checkout(room.git, room.checkout.commit)

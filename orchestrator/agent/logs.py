@@ -1,0 +1,144 @@
+"""Reading a worker's log over its rotations, `worker.log.N` … `worker.log.1`, `worker.log`.
+
+An offset counts all bytes ever logged. Which file began where is kept beside the log, by inode: a
+rotated file keeps its inode, and its number only grows. Where more was rotated away between two
+reads than is kept, the count goes on at the oldest byte still there.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from orchestrator.agent.files import load_json, locked, write_json
+from orchestrator.agent.refusals import require_safe_name
+from orchestrator.wire import LogPart, Place, ReadLog
+
+PART_LIMIT_BYTES = 8 * 1024 * 1024
+_BLOCK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One file of the log: its bytes are those from `start` to `end` of everything logged."""
+
+    file: BinaryIO
+    inode: int
+    number: int
+    start: int
+    end: int
+
+
+def log_folder(place: Place, workstream: str) -> Path:
+    return Path(place.state, "logs", require_safe_name(workstream, "workstream name"))
+
+
+def worker_log(place: Place, workstream: str) -> Path:
+    return log_folder(place, workstream) / "worker.log"
+
+
+def read_log(request: ReadLog) -> LogPart:
+    path = worker_log(request.place, request.workstream)
+    if not path.parent.is_dir():
+        return LogPart(text="", offset=0)
+    with locked(path.with_name(".offsets.lock")), _pieces(path) as pieces:
+        if not pieces:
+            return LogPart(text="", offset=0)
+        end = pieces[-1].end
+        if request.offset is not None:
+            start = min(max(request.offset, pieces[0].start), end)
+        else:
+            start = _start_of_lines(pieces, 10 if request.lines is None else request.lines)
+        data = _read(pieces, start, min(end, start + PART_LIMIT_BYTES))
+    return LogPart(text=base64.b64encode(data).decode("ascii"), offset=start + len(data))
+
+
+@contextmanager
+def _pieces(path: Path) -> Iterator[list[_Piece]]:
+    with ExitStack() as stack:
+        files = _open_files(path, stack)
+        known = load_json(path.with_name(".offsets.json"))
+        pieces = _placed(files, known)
+        if pieces:
+            starts = {str(piece.inode): [piece.number, piece.start] for piece in pieces}
+            write_json(path.with_name(".offsets.json"), {"files": starts, "end": pieces[-1].end})
+        yield pieces
+
+
+def _open_files(path: Path, stack: ExitStack) -> list[tuple[int, BinaryIO]]:
+    """The files, oldest first. A rotation meanwhile shows as a file met twice: look again."""
+    while True:
+        found: dict[int, tuple[int, BinaryIO]] = {}
+        numbers = _numbers(path)
+        for number in numbers:
+            try:
+                file = stack.enter_context(_named(path, number).open("rb"))
+            except FileNotFoundError:
+                break
+            found.setdefault(os.fstat(file.fileno()).st_ino, (number, file))
+        if len(found) == len(numbers) and _numbers(path) == numbers:
+            return list(found.values())
+
+
+def _numbers(path: Path) -> list[int]:
+    suffixes = (entry.name.removeprefix(f"{path.name}.") for entry in path.parent.glob(f"{path.name}.*"))
+    numbers = sorted((int(suffix) for suffix in suffixes if suffix.isdigit()), reverse=True)
+    return [*numbers, *([0] if path.exists() else [])]
+
+
+def _named(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}") if number else path
+
+
+def _placed(files: Sequence[tuple[int, BinaryIO]], known: dict[str, object]) -> list[_Piece]:
+    stats = [(number, file, os.fstat(file.fileno())) for number, file in files]
+    start = _first_start([(number, stat.st_ino, stat.st_size) for number, _, stat in stats], known)
+    pieces = []
+    for number, file, stat in stats:
+        pieces.append(_Piece(file, stat.st_ino, number, start, start + stat.st_size))
+        start += stat.st_size
+    return pieces
+
+
+def _first_start(files: Sequence[tuple[int, int, int]], known: dict[str, object]) -> int:
+    starts = known.get("files")
+    before = 0
+    for number, inode, size in files:
+        was = starts.get(str(inode)) if isinstance(starts, dict) else None
+        # A smaller number than before: the inode was freed and used again for a newer file.
+        if was is not None and was[0] <= number:
+            return max(0, int(was[1]) - before)
+        before += size
+    end = known.get("end")
+    return end if isinstance(end, int) else 0
+
+
+def _start_of_lines(pieces: Sequence[_Piece], lines: int) -> int:
+    first, end = pieces[0].start, pieces[-1].end
+    if lines <= 0 or first == end:
+        return end
+    missing = lines + (_read(pieces, end - 1, end) == b"\n")
+    position = end
+    while position > first and end - position < PART_LIMIT_BYTES:
+        start = max(first, position - _BLOCK_BYTES)
+        block = _read(pieces, start, position)
+        while missing and (cut := block.rfind(b"\n")) >= 0:
+            missing, block = missing - 1, block[:cut]
+            if not missing:
+                return start + cut + 1
+        position = start
+    return position
+
+
+def _read(pieces: Sequence[_Piece], start: int, end: int) -> bytes:
+    parts = []
+    for piece in pieces:
+        low, high = max(start, piece.start), min(end, piece.end)
+        if low < high:
+            parts.append(os.pread(piece.file.fileno(), high - low, low - piece.start))
+    return b"".join(parts)

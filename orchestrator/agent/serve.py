@@ -1,0 +1,147 @@
+"""The agent's loop: requests in on standard input, answers out, each request in a thread of its own.
+
+The end of the input ends the agent at once; supervisors, workers and gates live on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from orchestrator.agent import gates, host, launches, logs, panes, repository, starting
+from orchestrator.agent.environment import clean_environment
+from orchestrator.agent.watch import Watch, read_metrics
+from orchestrator.errors import OrchestratorError, Refused
+from orchestrator.wire import (
+    Capture,
+    CloseSessions,
+    Failure,
+    Hello,
+    Inspect,
+    OpenRepository,
+    Probe,
+    PushBranch,
+    ReadChanges,
+    ReadLog,
+    ReadMetrics,
+    ReadTips,
+    RunGates,
+    Start,
+    Stop,
+    Type,
+    WireError,
+    decode,
+    encode,
+    frame,
+    read_frame,
+)
+
+Emit = Callable[[object], None]
+Handler = Callable[[Any, Emit], object]
+
+
+def handlers() -> dict[type, Handler]:
+    """What answers each request: `(request, emit)` to the reply, `emit` sending items before it."""
+    single: dict[type, Callable[[Any], object]] = {
+        Hello: host.hello,
+        Inspect: host.inspect,
+        OpenRepository: repository.open_repository,
+        ReadTips: repository.read_tips,
+        ReadChanges: repository.read_changes,
+        PushBranch: repository.push_branches,
+        Probe: Watch().probe,
+        ReadMetrics: read_metrics,
+        ReadLog: logs.read_log,
+        Capture: panes.capture,
+        Type: panes.type_text,
+        CloseSessions: panes.close_sessions,
+    }
+    streamed: dict[type, Handler] = {
+        Start: starting.start,
+        Stop: launches.stop,
+        RunGates: gates.run_gates,
+    }
+    return streamed | {kind: _without_items(answer) for kind, answer in single.items()}
+
+
+def _without_items(answer: Callable[[Any], object]) -> Handler:
+    return lambda request, _: answer(request)
+
+
+def main() -> int:
+    requests, answers = _private_streams()
+    clean_environment()
+    server = Server(answers)
+    try:
+        while True:
+            server.accept(read_frame(requests.read))
+    except EOFError:
+        status = 0
+    except (WireError, ValueError) as error:
+        sys.stderr.write(f"orchestrator.agent: {error}\n")
+        status = 3
+    sys.stderr.flush()
+    os._exit(status)  # requests under way are abandoned: each can be repeated
+
+
+def _private_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Frames get descriptors of their own: a stray print goes to stderr, a child reads /dev/null."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    os.close(null)
+    return requests, answers
+
+
+class Server:
+    """Answers documents on one stream; writes whole frames, one at a time."""
+
+    def __init__(self, answers: BinaryIO) -> None:
+        self._answers = answers
+        self._writing = threading.Lock()
+        self._handlers = handlers()
+
+    def accept(self, document: Any) -> None:
+        """Raises: WireError: the document is no request."""
+        if not isinstance(document, dict) or not isinstance(document.get("id"), int):
+            raise WireError("a request without an id")
+        threading.Thread(
+            target=self._answer, args=(document["id"], document.get("request")), daemon=True
+        ).start()
+
+    def _answer(self, number: int, document: object) -> None:
+        def emit(item: object) -> None:
+            self._send({"id": number, "item": encode(item)})
+
+        try:
+            request = decode(document)
+            handler = self._handlers.get(type(request))
+            if handler is None:
+                raise WireError(f"{type(request).__name__} is no request")
+            answer = {"id": number, "reply": encode(handler(request, emit))}
+        except Exception as error:  # noqa: BLE001 (one request's bug must not end the agent)
+            answer = {"id": number, "error": encode(_failure(error))}
+        self._send(answer)
+
+    def _send(self, document: object) -> None:
+        data = memoryview(frame(document))
+        with self._writing:
+            try:
+                while data:
+                    data = data[self._answers.write(data) :]
+            except OSError:  # nobody listens any more
+                os._exit(0)
+
+
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, Refused):
+        return Failure(kind="refused", message=error.message, hint=error.hint)
+    if isinstance(error, OrchestratorError):
+        return Failure(kind="failed", message=error.message, hint=error.hint)
+    return Failure(kind="bug", message="".join(traceback.format_exception(error)).rstrip())

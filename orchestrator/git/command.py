@@ -1,0 +1,147 @@
+"""How git is run: GitPython's executor, a scrubbed environment, deadlines, errors with stderr's end."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from orchestrator.errors import CommandFailed
+
+TIMEOUT_S = 600.0  # a checkout of a large tree on a slow disk; nothing here waits for people
+STDERR_LINES = 20
+
+_SETTINGS = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "-c", "gc.auto=0")
+_ENVIRONMENT = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_EDITOR": "true",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_MERGE_AUTOEDIT": "no",
+    "GIT_PAGER": "cat",
+}
+_KEPT = re.compile(
+    r"GIT_(CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|SSH.*|SSL_.*|ASKPASS|EXEC_PATH|PYTHON_.*|(AUTHOR|COMMITTER)_.*"
+    r"|TERMINAL_PROMPT|EDITOR|OPTIONAL_LOCKS|MERGE_AUTOEDIT|PAGER)$"
+)
+_PASSWORD = re.compile(r"(://[^/@\s:]*):[^/@\s]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    code: int
+    stdout: str
+    stderr: str
+
+    def fields(self) -> list[str]:
+        """The NUL-terminated fields of a `-z` answer."""
+        return self.stdout.split("\0")[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """Git in one directory.
+
+    `settings` are `name=value` for `-c`. `pass_fds` stay open in git: a lock held through one of them
+    outlives this process for as long as git runs.
+    """
+
+    directory: str | Path
+    settings: tuple[str, ...] = ()
+    pass_fds: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        ok: Sequence[int] = (0,),
+        timeout_s: float = TIMEOUT_S,
+    ) -> Output:
+        """Run `git ARGUMENTS`; blocks for at most `timeout_s` seconds.
+
+        Raises:
+            CommandFailed: git is missing, took too long, or exited with a code not in `ok`.
+        """
+        with _as_file(stdin) as istream:
+            output = self._execute(arguments, istream, timeout_s)
+        if output.code not in ok:
+            raise self._failure(arguments, output)
+        return output
+
+    def text(self, *arguments: str, **options: Any) -> str:
+        """Standard output without its last line end."""
+        return self.run(*arguments, **options).stdout.removesuffix("\n")
+
+    def _execute(self, arguments: Sequence[str], istream: BinaryIO | None, timeout_s: float) -> Output:
+        from git.exc import GitCommandNotFound
+
+        try:
+            code, stdout, stderr = _executor().execute(
+                [*_scrub(), "git", "-C", str(self.directory), *self._settings(), *arguments],
+                istream=istream,
+                with_extended_output=True,
+                with_exceptions=False,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+                kill_after_timeout=timeout_s,
+                env={**_ENVIRONMENT, **self.environment},
+                pass_fds=self.pass_fds,
+            )
+        except GitCommandNotFound as error:
+            raise CommandFailed("git is not installed", "install git 2.38 or later") from error
+        except OSError as error:
+            raise CommandFailed(f"git {_subject(arguments)} could not run: {error.strerror}") from error
+        return Output(code, stdout.decode("utf-8", "surrogateescape"), stderr)
+
+    def _settings(self) -> list[str]:
+        extra = [part for setting in self.settings for part in ("-c", setting)]
+        return [*_SETTINGS, *extra]
+
+    def _failure(self, arguments: Sequence[str], output: Output) -> CommandFailed:
+        lines = _PASSWORD.sub(r"\1:…@", output.stderr).strip().splitlines()[-STDERR_LINES:]
+        reason = f": {lines[-1]}" if lines else f" with status {output.code}"
+        return CommandFailed(
+            f"git {_subject(arguments)} failed in {self.directory}{reason}", "\n".join(lines) or None
+        )
+
+
+def _subject(arguments: Sequence[str]) -> str:
+    return " ".join(arguments[:2] if arguments[0] == "worktree" else arguments[:1])
+
+
+@cache
+def _executor() -> Any:
+    # GitPython runs `git version` at import and raises where git is absent; this defers that.
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    from git.cmd import Git as Executor
+
+    return Executor()
+
+
+def _scrub() -> list[str]:
+    """`env -u …` for the `GIT_*` variables a hook leaves behind; GitPython can add but not remove."""
+    leaked = leaked_variables()
+    return ["env", *(part for name in leaked for part in ("-u", name))] if leaked else []
+
+
+def leaked_variables() -> list[str]:
+    """The `GIT_*` variables of this process that would point git elsewhere."""
+    return [name for name in os.environ if name.startswith("GIT_") and not _KEPT.match(name)]
+
+
+@contextmanager
+def _as_file(text: str | None) -> Iterator[BinaryIO | None]:
+    if text is None:
+        yield None
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+        file.seek(0)
+        yield file

@@ -1,0 +1,158 @@
+"""Worktrees: listing, making, filling, and what is uncommitted in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import CommandFailed
+from orchestrator.git.command import Git
+
+_OPERATIONS = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "BISECT_LOG": "bisect",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WorktreeListed:
+    """`locked` and `prunable` hold git's reason, which may be empty; None means neither."""
+
+    path: str
+    head: str | None = None
+    branch: str | None = None
+    bare: bool = False
+    locked: str | None = None
+    prunable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Tracked files staged, modified or unmerged, and untracked ones; paths from the root."""
+
+    tracked: tuple[str, ...]
+    untracked: tuple[str, ...]
+
+
+def repository_root(git: Git) -> str:
+    """The main worktree's directory (a bare repository's own), from inside any of its worktrees."""
+    return list_worktrees(git)[0].path
+
+
+def common_dir(git: Git) -> str:
+    return git.text("rev-parse", "--path-format=absolute", "--git-common-dir")
+
+
+def git_dir(worktree: str | Path) -> Path:
+    """A worktree's own git directory; reads one file.
+
+    Raises:
+        CommandFailed: `worktree` is none.
+    """
+    dot_git = Path(worktree, ".git")
+    if dot_git.is_dir():
+        return dot_git
+    try:
+        pointer = dot_git.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise CommandFailed(f"{worktree} is no git worktree: {error.strerror}") from error
+    return Path(worktree, pointer.removeprefix("gitdir: ").rstrip("\n"))
+
+
+def list_worktrees(git: Git) -> tuple[WorktreeListed, ...]:
+    """All worktrees; the first is the main one, never to be removed or written to."""
+    records = git.run("worktree", "list", "--porcelain", "-z").stdout.split("\0\0")
+    return tuple(_listed(record.split("\0")) for record in records if record)
+
+
+def _listed(lines: Sequence[str]) -> WorktreeListed:
+    facts = dict(line.partition(" ")[::2] for line in lines if line)
+    branch = facts.get("branch")
+    return WorktreeListed(
+        path=facts["worktree"],
+        head=facts.get("HEAD"),
+        branch=None if branch is None else branch.removeprefix("refs/heads/"),
+        bare="bare" in facts,
+        locked=facts.get("locked"),
+        prunable=facts.get("prunable"),
+    )
+
+
+def add_worktree(
+    git: Git, path: str | Path, *, branch: str | None = None, commit: str | None = None, again: bool = False
+) -> None:
+    """Register an empty worktree; `check_out` fills it.
+
+    Never two at once in one repository: parallel adds read each other's half-made entries (measured:
+    9 of 80 failed). `again` replaces an entry whose directory is gone.
+    """
+    options = ["--no-checkout", *(["--force"] if again else []), *([] if branch else ["--detach"])]
+    target = branch or commit
+    assert target is not None
+    git.run("worktree", "add", *options, "--", str(path), target)
+
+
+def check_out(git: Git, *, repair: bool = False) -> None:
+    """Fill an empty worktree from HEAD. `repair` overwrites what an interrupted check-out left."""
+    git.run("read-tree", "--reset" if repair else "-m", "-u", "HEAD")
+
+
+def move_checkout(git: Git, commit: str) -> None:
+    """Put a detached checkout exactly at `commit`: changes and untracked files go, ignored ones stay."""
+    restore_checkout(git, commit)
+    git.run("clean", "-ffd", "--quiet")
+
+
+def restore_checkout(git: Git, commit: str) -> None:
+    """Put the tracked files of a detached checkout exactly at `commit`; their changes go."""
+    git.run("checkout", "--quiet", "--force", "--detach", commit)
+
+
+def unlock_worktree(git: Git, path: str | Path) -> None:
+    git.run("worktree", "unlock", "--", str(path))
+
+
+def remove_leftover(git: Git, path: str | Path) -> None:
+    """Remove what an interrupted `worktree add` left, its lock included. Deletes the directory."""
+    git.run("worktree", "remove", "--force", "--force", "--", str(path))
+
+
+def status(git: Git, *, every_untracked: bool = False) -> Changed:
+    mode = "all" if every_untracked else "normal"
+    fields = iter(git.run("status", "--porcelain=v1", "-z", f"--untracked-files={mode}").fields())
+    tracked: list[str] = []
+    untracked: list[str] = []
+    for field in fields:
+        kind, path = field[:2], field[3:]
+        (untracked if kind == "??" else tracked).append(path)
+        if "R" in kind or "C" in kind:
+            tracked.append(next(fields))  # where it was renamed or copied from
+    return Changed(tuple(tracked), tuple(untracked))
+
+
+def operation(git_directory: Path) -> str | None:
+    """A merge, rebase, … under way in the worktree with this git directory."""
+    for name, label in _OPERATIONS.items():
+        if (git_directory / name).exists():
+            return label
+    return None
+
+
+def tracked_files(git: Git, paths: Sequence[str]) -> tuple[str, ...]:
+    """Those of `paths` (or below them) that are in the index; none for no paths."""
+    return tuple(git.run("ls-files", "-z", "--", *paths).fields()) if paths else ()
+
+
+def ignored_files(git: Git, paths: Sequence[str] = (), *, as_folders: bool = False) -> tuple[str, ...]:
+    """Ignored untracked files, all or those under `paths`; whole ignored folders as one with `as_folders`."""
+    options = ["--directory"] if as_folders else []
+    return tuple(
+        git.run(
+            "ls-files", "-z", "--others", "--ignored", "--exclude-standard", *options, "--", *paths
+        ).fields()
+    )
