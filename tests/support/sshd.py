@@ -25,6 +25,7 @@ _SERVER_CONFIG = """\
 ListenAddress 127.0.0.1
 Port {port}
 HostKey {folder}/host_key
+HostKey {folder}/host_key_ecdsa
 AuthorizedKeysFile {folder}/authorized_keys
 PidFile none
 UsePAM no
@@ -78,6 +79,11 @@ class Sshd:
         """Add lines to the client's configuration, before the host's own: the first value counts."""
         self.config.write_text(f"{lines}\n{self.config.read_text()}")
 
+    def know(self, key: str) -> None:
+        """Make this public key the only known one of the server."""
+        public = (self.folder / f"{key}.pub").read_text()
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public}")
+
     def write_bashrc(self, text: str) -> None:
         (self.home / ".bashrc").write_text(text)
 
@@ -108,14 +114,19 @@ class Sshd:
                 os.kill(pid, number)
 
 
+def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-f", str(path)], check=True)
+    return path
+
+
 @contextmanager
 def run_sshd(folder: Path, alias: str = "gpu") -> Iterator[Sshd]:
     if SSHD is None:
         pytest.skip("sshd is not installed")
     home = folder / "home"
     home.mkdir(parents=True)
-    for key in ("host_key", "id"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
+    for kind, name in (("ed25519", "host_key"), ("ecdsa", "host_key_ecdsa"), ("ed25519", "id")):
+        make_key(folder / name, kind)
     shutil.copy(folder / "id.pub", folder / "authorized_keys")
     # A socket's path has 108 bytes: pytest's folders are too deep for tmux.
     with tempfile.TemporaryDirectory(prefix="orc-", dir="/tmp") as tmux:
@@ -126,8 +137,8 @@ def run_sshd(folder: Path, alias: str = "gpu") -> Iterator[Sshd]:
             sshd.stop()
 
 
-@pytest.fixture
-def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
+@pytest.fixture(name="sshd")
+def sshd_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
     """A host `gpu` that the client's configuration names, with its key known."""
     with run_sshd(tmp_path / "gpu") as server:
         monkeypatch.setenv("ORCHESTRATOR_SSH_CONFIG", str(server.config))
@@ -140,8 +151,6 @@ def _start(folder: Path, home: Path, tmux: Path, alias: str) -> Sshd:
     values = {"folder": folder, "home": home, "port": port, "alias": alias, "user": getpass.getuser()}
     (folder / "sshd_config").write_text(_SERVER_CONFIG.format(tmux=tmux, **values))
     (folder / "ssh_config").write_text(_CLIENT_CONFIG.format(**values))
-    public = (folder / "host_key.pub").read_text()
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd ends without it
     log = (folder / "sshd.log").open("wb")
@@ -155,6 +164,7 @@ def _start(folder: Path, home: Path, tmux: Path, alias: str) -> Sshd:
             start_new_session=True,
         )
     sshd = Sshd(alias, folder, home, tmux, port, server)
+    sshd.know("host_key")
     eventually(lambda: _listens(port) or server.poll() is not None, message="sshd listens")
     assert server.poll() is None, sshd.log
     return sshd
@@ -173,12 +183,9 @@ def _listens(port: int) -> bool:
 
 def _family(root: int) -> dict[int, str]:
     """The process and its descendants, with their programs' names."""
-    rows = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True, check=True
-    ).stdout
-    table = [
-        (int(pid), int(parent), name) for pid, parent, name in (r.split(None, 2) for r in rows.splitlines())
-    ]
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True, check=True)
+    rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
+    table = [(int(pid), int(parent), name) for pid, parent, name in rows]
     found = {pid: name for pid, _, name in table if pid == root}
     while more := {p: name for p, parent, name in table if parent in found and p not in found}:
         found |= more
