@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 import posixpath
 import re
 from collections.abc import Iterator
@@ -91,14 +92,17 @@ def plan_text(root: dict[str, Tree], key: str, otherwise: str) -> str:
 def repository_of(source: Source) -> Path:
     """The folder that paths of the plan begin at: the checkout around it, or its own folder."""
     folder = source.path.absolute().parent
-    return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
+    # Path.exists raises where a folder may not be searched.
+    around = (parent for parent in (folder, *folder.parents) if os.path.exists(parent / ".git"))  # noqa: PTH110
+    return next(around, folder)
 
 
 def worktree_path(member: Member, repository: Path, project: str, root: str | None) -> str:
     """Where the worktree will stand on its host, as far as names tell."""
     named = member.text("worktree", "")
     if member.host == LOCAL:
-        path = Path(named).expanduser() if named else Path(f"../{repository.name}.worktrees/{member.name}")
+        # Path.expanduser raises for a user who does not exist.
+        path = os.path.expanduser(named or f"../{repository.name}.worktrees/{member.name}")  # noqa: PTH111
         return posixpath.normpath(repository / path)
     clone = posixpath.join(root or "~", project)
     return posixpath.normpath(posixpath.join(clone, named or f"{clone}.worktrees/{member.name}"))

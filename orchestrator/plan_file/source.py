@@ -77,7 +77,7 @@ class _Builder:
         elif not node.tag.startswith(_TAG):
             self._complain(node, f"the tag {quoted(node.tag)}; plans have no tags")
         if node.tag in _TEXT_TAGS or unsafe or not node.tag.startswith(_TAG):
-            return str(node.value)
+            return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", node.value)
         return _unquoted(node.tag.removeprefix(_TAG), node.value)
 
     def _pairs(self, node: yaml.MappingNode, place: Place) -> dict[str, tuple[yaml.Node, yaml.Node]]:

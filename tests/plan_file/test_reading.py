@@ -52,6 +52,18 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, name: str) -> No
     assert problem.message.startswith("cannot read the plan: ")
 
 
+def test_characters_no_program_takes_are_said_once(complaints: Callable[[str], list[str]]) -> None:
+    head = "version: 1\nproject: p\nwaves:\n  1:\n    workstreams:\n"
+    text = head + '      a: {branch: "\\ud800", worktree: "~\\0/x"}\n'
+    message = "text with the character '{}'; no program can be given that"
+    assert complaints(text) == ["6:19: " + message.format("\\ud800"), "6:39: " + message.format("\\x00")]
+
+
+def test_a_home_that_does_not_exist_is_a_path_like_any_other(load: Callable[[str], Plan]) -> None:
+    text = "version: 1\nproject: p\nwaves: {1: {workstreams: {a: {branch: a, worktree: ~nobody-here/x}}}}\n"
+    assert load(text).workstreams["a"].worktree == "~nobody-here/x"
+
+
 def test_the_error_holds_its_problems(write: Callable[[str], Path]) -> None:
     path = write("version: 1\nproject: no\nwaves: {1: {workstreams: {a: {branch: a}}}}\n")
     with pytest.raises(OrchestratorError) as caught:
