@@ -1,0 +1,53 @@
+# Everything a fresh machine needs is made here: a virtual environment, its packages, system programs.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+INSTALLED := $(VENV)/.installed
+JOBS ?= 2
+
+.PHONY: help venv system check lint types contracts test demo demo-ssh benchmarks screenshot clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
+
+venv: $(INSTALLED) ## the virtual environment with every package, versions pinned in constraints.txt
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@scripts/require_python.sh "$(PYTHON)"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workers,dev]'
+	@touch $@
+
+system: ## git, tmux, OpenSSH and rsync, through apt where this is root
+	@scripts/require_programs.sh
+
+check: $(INSTALLED) lint types contracts ## lint, format, types, import contracts
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+contracts: $(INSTALLED)
+	$(BIN)/lint-imports
+
+test: system $(INSTALLED) ## every test, on real git, tmux, sshd and PyTorch
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+demo: system $(INSTALLED) ## the main job, end to end, on this machine
+	$(BIN)/python scripts/demo.py
+
+demo-ssh: system $(INSTALLED) ## the same through an sshd on loopback
+	$(BIN)/python scripts/demo.py --ssh
+
+benchmarks: system $(INSTALLED) ## speed and memory, as ratios against a baseline in the same run
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what was made here
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
