@@ -51,30 +51,32 @@ def report(
     given. `grace_s` announces a silence of that length, say before a long evaluation.
     """
     directory = os.environ.get("ORCHESTRATOR_RESULTS")
-    # A lock that a fork caught in another thread's hand is never released: skip the report then.
-    if not directory or not _lock.acquire(timeout=1):
-        return
-    try:
-        at, end = _number(step), _number(total)
-        eta = _number(eta_s) if eta_s is not None else _estimate(at, end)
-        progress: dict[str, object] = {
-            "v": 1,
-            "seq": _next_seq(directory),
-            "step": at,
-            "total": end,
-            "unit": _text(unit, _NAME_LIMIT),
-            "message": _text(message, _MESSAGE_LIMIT),
-            "metrics": _finite(metrics),
-            "checkpoint": None if checkpoint is None else _text(checkpoint, _MESSAGE_LIMIT),
-            "eta_s": eta,
-            "grace_s": _number(grace_s),
-        }
-        _replace(directory, "progress.json", json.dumps(progress, allow_nan=False) + "\n")
-        _replace(directory, "PROGRESS.txt", _in_words(progress))
-    except OSError:
-        pass  # read-only, full or gone: training goes on
-    finally:
-        _lock.release()
+    if directory:
+        with _lock, contextlib.suppress(OSError):  # read-only, full or gone: training goes on
+            at, end = _number(step), _number(total)
+            progress: dict[str, object] = {
+                "v": 1,
+                "seq": _next_seq(directory),
+                "step": at,
+                "total": end,
+                "unit": _text(unit, _NAME_LIMIT),
+                "message": _text(message, _MESSAGE_LIMIT),
+                "metrics": _finite(metrics),
+                "checkpoint": None if checkpoint is None else _text(checkpoint, _MESSAGE_LIMIT),
+                "eta_s": _number(eta_s) if eta_s is not None else _estimate(at, end),
+                "grace_s": _number(grace_s),
+            }
+            _replace(directory, "progress.json", json.dumps(progress, allow_nan=False) + "\n")
+            _replace(directory, "PROGRESS.txt", _in_words(progress))
+
+
+def _renew_lock() -> None:
+    """A lock that a fork caught in another thread's hand would never be released."""
+    global _lock
+    _lock = RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _number(value: object) -> float | int | None:

@@ -11,7 +11,7 @@ import time
 
 from . import pane, processes, worker
 from .beat import ENDED, STOPPING, Heartbeat
-from .loop import Loop
+from .loop import READ, Loop
 from .records import ExitRecord, boot_id, read_json, replace_json, take_lock, write_exit
 from .relay import Outbox, Source
 from .rotation import Log
@@ -96,7 +96,6 @@ class Supervisor:
         return record.exit_code if record.exit_code is not None else 128 + (self._status()[1] or 0)
 
     def _listen(self) -> None:
-        self.loop.on_signals([signal.SIGCHLD], lambda: None)
         self.loop.on_signals([signal.SIGTERM], self._asked_to_stop)
         # `nohup` around a keepalive means what it says.
         if self.spec.streams == PTY or signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
@@ -129,6 +128,7 @@ class Supervisor:
         keys = relays and self.pane.enter_raw()
         self.worker = worker.start(self.spec, self.pane.saved)
         self.heartbeat.pid = self.worker.pid
+        self.loop.watch(self.worker.news, READ, self._take_news)
         for descriptor, stream in self.worker.outputs:
             self._read_output(descriptor, self._outbox(stream))
         terminal = self.worker.terminal
@@ -160,6 +160,11 @@ class Supervisor:
             # Whoever read us has gone: the command shall see that as it would without us.
             outbox.on_dead = lambda: _cut_off(source, descriptor)
 
+    def _take_news(self) -> None:
+        assert self.worker is not None
+        self.worker.take_news()
+        self.loop.ignore(self.worker.news, READ)
+
     def _take_output(self, data: bytes) -> None:
         self.heartbeat.output_bytes += len(data)
         self.log.write(data)
@@ -172,7 +177,7 @@ class Supervisor:
         return self.cause is not None or self._has_ended()
 
     def _has_ended(self) -> bool:
-        return self.worker is None or self.worker.has_ended()
+        return self.worker is not None and self.worker.status is not None
 
     def _asked_to_stop(self) -> None:
         grace_s = read_json(f"{self.spec.state}/stop.json").get("grace_s")
@@ -193,15 +198,15 @@ class Supervisor:
             self.loop.repeat(self._beat)
 
     def _pass_on(self, number: int) -> None:
-        if self.worker and not self.worker.has_ended():
-            os.killpg(self.worker.pid, number)
+        if self.worker and not self._has_ended():
+            os.killpg(self.worker.leader, number)
 
     def _end_all(self) -> None:
         """End the worker, if it still runs, and all it left behind, serving its output meanwhile."""
         self.kill_at = self.kill_at or time.monotonic() + self.spec.stop_grace_s
-        pid = self.worker.pid if self.worker else None
+        leader = self.worker.leader if self.worker else None
         self.others |= processes.end(
-            lambda: processes.belonging(self.spec.launch, pid),
+            lambda: processes.belonging(self.spec.launch, leader),
             lambda: self.kill_at - time.monotonic(),
             self._serve_for,
         )

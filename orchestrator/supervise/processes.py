@@ -2,13 +2,14 @@
 
 A process belongs to a launch when it is in the worker's session, descends from it, or carries the
 launch's tag in its environment (which survives `setsid`, `nohup` and a dead parent).
-Where there is no /proc, only the worker's process group can be found.
+Where there is no /proc, only the worker's process group and what descends from it can be found.
 """
 
 # ruff: noqa: PTH123, PTH208
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 TAG = "ORCHESTRATOR_LAUNCH"
 # A pid alone may be another process by now: its start time tells.
 Identity = tuple[int, int]
+
+_HAS_PROC = os.path.exists("/proc/self/stat")  # noqa: PTH110
 
 # Long enough for a killed process to be gone, short enough to give up on one in an endless system call.
 _DEATH_WAIT_S = 3.0
@@ -35,25 +38,24 @@ class _Row:
 
 
 def started(pid: int) -> int | None:
-    """Return when a living process started, in ticks since boot; None if it is dead or a zombie."""
-    row = _row(pid)
+    """Return when a living process started, in ticks since boot (0 without /proc); None if it is dead."""
+    row = _row(pid) if _HAS_PROC else _row_from_ps(pid)
     return row.start if row else None
 
 
-def belonging(launch: str, worker: int | None = None) -> set[Identity]:
+def belonging(launch: str, leader: int | None = None) -> set[Identity]:
     """Return the living processes of `launch`; never the caller or what it descends from.
 
-    `worker` must be our child, not yet reaped: only then its session cannot be a stranger's.
+    `leader` leads the worker's session; it is not among them. It must be our living child: only then
+    the session cannot be a stranger's.
     """
     table = _table()
-    if not table and worker is not None:
-        return _group(worker)
     found = {
         pid
         for pid, row in table.items()
-        if (worker is not None and worker in (pid, row.session)) or _is_tagged(pid, launch)
+        if (leader is not None and leader in (pid, row.session)) or (_HAS_PROC and _is_tagged(pid, launch))
     }
-    found = _with_descendants(found, table) - _with_ancestors(os.getpid(), table)
+    found = _with_descendants(found, table) - _with_ancestors(os.getpid(), table) - {leader}
     return {(pid, table[pid].start) for pid in found}
 
 
@@ -97,36 +99,34 @@ def _kill(find: Callable[[], set[Identity]], wait: Callable[[float], None]) -> s
 
 def _send(process: Identity, number: int) -> None:
     pid, start = process
-    if start >= 0 and started(pid) != start:
-        return
-    try:
-        if start >= 0:
+    if started(pid) == start:
+        with contextlib.suppress(OSError):
             os.kill(pid, number)
-        else:
-            os.killpg(pid, number)
-    except OSError:
-        pass
 
 
 def _is_alive(process: Identity) -> bool:
-    pid, start = process
-    return started(pid) == start if start >= 0 else bool(_group(pid))
-
-
-def _group(worker: int) -> set[Identity]:
-    try:
-        os.killpg(worker, 0)
-    except OSError:
-        return set()
-    return {(worker, -1)}
+    return started(process[0]) == process[1]
 
 
 def _table() -> dict[int, _Row]:
-    try:
-        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:
-        return {}
+    if not _HAS_PROC:
+        return _table_from_ps("-A")
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     return {pid: row for pid in pids if (row := _row(pid))}
+
+
+def _table_from_ps(*which: str) -> dict[int, _Row]:
+    """Process groups stand in for sessions, which not every ps shows; nobody knows the start."""
+    import subprocess  # only where there is no /proc: it doubles the time to start
+
+    argv = ["ps", *which, "-o", "pid=,ppid=,pgid=,stat="]
+    listed = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False).stdout
+    rows = (line.split() for line in listed.splitlines())
+    return {int(row[0]): _Row(int(row[1]), int(row[2]), 0) for row in rows if not row[3].startswith("Z")}
+
+
+def _row_from_ps(pid: int) -> _Row | None:
+    return _table_from_ps("-p", str(pid)).get(pid)
 
 
 def _row(pid: int) -> _Row | None:

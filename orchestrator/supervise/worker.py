@@ -1,9 +1,15 @@
-"""Starts the worker: a session of its own, on its own terminal or on pipes."""
+"""Starts the worker: in a session of its own, on its own terminal or on pipes.
+
+The session's leader is a process of ours that only waits. Were it the worker's shell, the kernel would
+hang up on all others of the session when a TERM ends that shell: on a training that is just saving.
+The leader also keeps the session's number from being given to strangers.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import termios
 from fcntl import ioctl
@@ -13,7 +19,12 @@ from .spec import PIPED, PTY, Spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
+
+_Given = tuple[int, int, int]
+# All news have this size, which a pipe takes and gives as one.
+_NEWS_BYTES = 512
 
 
 class NotStarted(Exception):
@@ -21,26 +32,31 @@ class NotStarted(Exception):
 
 
 class Worker:
-    """The running child. It stays a zombie until `reap`, so that its pid, hence its session, is ours.
+    """The running command and the leader of its session.
 
-    `terminal` is the master of its pty or None; `outputs` are read, paired with the number of the stream.
-    `held` is the pty's other side, kept open: else a worker that closes its terminal looks like its end.
+    `terminal` is the master of its pty or None; `outputs` are to be read, each with the number of its
+    stream; `news` becomes readable at the end: call `take_news` then. `held` is the pty's other side,
+    kept open: else a worker that closes its terminal looks like its end.
     """
 
-    def __init__(
-        self, pid: int, outputs: list[tuple[int, int]], terminal: int | None, held: int | None
-    ) -> None:
-        self.pid = pid
-        self.outputs = outputs
-        self.terminal = terminal
-        self.held = held
+    def __init__(self, leader: int, news: int, release: int) -> None:
+        self.pid = 0
+        self.leader = leader
+        self.news = news
         self.status: tuple[int | None, int | None] | None = None
+        self.outputs: list[tuple[int, int]] = []
+        self.terminal: int | None = None
+        self.held: int | None = None
+        self._release = release
 
-    def has_ended(self) -> bool:
-        """Return whether it ended, and note its exit code and signal."""
-        if self.status is None:
-            self.status = _ended(self.pid)
-        return self.status is not None
+    def take_news(self) -> None:
+        """Note how the command ended: exit code or signal."""
+        kind, value = _news(self.news)
+        if kind == "exited":
+            self.status = int(value), None
+        else:
+            # No word: the leader itself was killed, by someone who means us no good.
+            self.status = None, int(value or signal.SIGKILL)
 
     def let_go(self) -> None:
         """Close our side of what it may still hold open, so that its output can come to an end."""
@@ -49,8 +65,10 @@ class Worker:
             os.close(held)
 
     def reap(self) -> None:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+        """Dismiss the leader."""
+        os.kill(self.leader, signal.SIGKILL)
+        os.waitpid(self.leader, 0)
+        os.close(self._release)
 
 
 def start(spec: Spec, settings: list[Any] | None) -> Worker:
@@ -59,25 +77,22 @@ def start(spec: Spec, settings: list[Any] | None) -> Worker:
     Raises:
         NotStarted: it cannot be run.
     """
-    given: tuple[int, int, int]
+    given: _Given
     terminal = held = None
     if spec.streams == PTY:
         terminal, held = _open_terminal(settings)
         given, outputs = (held, held, held), [(terminal, 1)]
     else:
         given, outputs = _open_pipes(spec)
-    told, telling = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _become(spec, given, telling)
-    os.close(telling)
+    worker = _fork_leader(spec, given)
+    worker.outputs, worker.terminal, worker.held = outputs, terminal, held
     for descriptor in {*given} - {0, held}:
         os.close(descriptor)
-    failure = _read_all(told)
-    worker = Worker(pid, outputs, terminal, held)
-    if failure:
+    kind, value = _news(worker.news)
+    if kind != "started":
         worker.reap()
-        raise NotStarted(failure)
+        raise NotStarted(value or "the session's leader was killed")
+    worker.pid = int(value)
     return worker
 
 
@@ -93,7 +108,7 @@ def _open_terminal(settings: list[Any] | None) -> tuple[int, int]:
     return master, slave
 
 
-def _open_pipes(spec: Spec) -> tuple[tuple[int, int, int], list[tuple[int, int]]]:
+def _open_pipes(spec: Spec) -> tuple[_Given, list[tuple[int, int]]]:
     out, out_end = os.pipe()
     os.set_blocking(out, False)
     if spec.streams != PIPED:
@@ -103,34 +118,104 @@ def _open_pipes(spec: Spec) -> tuple[tuple[int, int, int], list[tuple[int, int]]
     return (0, out_end, err_end), [(out, 1), (err, 2)]
 
 
-def _become(spec: Spec, given: tuple[int, int, int], telling: int) -> None:
+def _fork_leader(spec: Spec, given: _Given) -> Worker:
+    news, tell = os.pipe()
+    released, release = os.pipe()
+    leader = os.fork()
+    if leader == 0:
+        try:
+            _lead(spec, given, tell, released)
+        finally:
+            os._exit(127)
+    os.close(tell)
+    os.close(released)
+    return Worker(leader, news, release)
+
+
+def _lead(spec: Spec, given: _Given, tell: int, released: int) -> None:
+    """Lead the session: start the command, tell how it ended, stay until the supervisor is gone."""
+    os.setsid()
+    if spec.streams == PTY:
+        ioctl(given[0], termios.TIOCSCTTY, 0)
+    _set_signals(signal.SIG_IGN)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    failed, failing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _become(spec, given, failing)
+    # Whatever stays open here seems still in use: the lock, the pane, the worker's output.
+    _close_all_but({tell, released, failed, woken, wake})
+    failure = _read_all(failed)
+    _tell(tell, f"failed {failure}" if failure else f"started {pid}")
+    _tell(tell, _end_of(pid, woken, released))
+    os.read(released, 1)
+
+
+def _end_of(pid: int, woken: int, released: int) -> str:
+    """Wait for the end of the child. A supervisor that dies first takes us, hence its terminal, along."""
+    poll = select.poll()
+    poll.register(woken, select.POLLIN)
+    poll.register(released, select.POLLIN)
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            by_signal = os.WIFSIGNALED(status)
+            return f"killed {os.WTERMSIG(status)}" if by_signal else f"exited {os.WEXITSTATUS(status)}"
+        ready = dict(poll.poll())
+        if released in ready:
+            os._exit(0)
+        os.read(woken, 512)
+
+
+def _become(spec: Spec, given: _Given, failing: int) -> None:
     """Turn this forked process into the command; never returns."""
     doing = "cannot start"
     try:
-        os.setsid()
-        if spec.streams == PTY:
-            ioctl(given[0], termios.TIOCSCTTY, 0)
         for target, descriptor in enumerate(given):
             os.dup2(descriptor, target)
-        _default_signals()
+        _set_signals(signal.SIG_DFL)
         doing = f"cannot enter {spec.cwd}"
         os.chdir(spec.cwd)
         doing = f"cannot run {spec.argv[0]}"
         os.execvpe(spec.argv[0], spec.argv, _environment(spec))
     except BaseException as error:  # noqa: BLE001 (nothing of the parent may run on in the child)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        os.write(telling, f"{doing}: {reason}".encode(errors="replace"))
+        os.write(failing, f"{doing}: {reason}".encode(errors="replace"))
     finally:
         os._exit(127)
 
 
-def _default_signals() -> None:
+def _set_signals(disposition: signal.Handlers) -> None:
     # Also those that Python, or a nohup around us, ignores: the worker should not inherit that.
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         with contextlib.suppress(OSError, ValueError):
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, disposition)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _close_all_but(kept: Iterable[int]) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    first = 3
+    for descriptor in sorted(kept):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
+def _tell(descriptor: int, news: str) -> None:
+    os.write(descriptor, news.encode(errors="replace").ljust(_NEWS_BYTES)[:_NEWS_BYTES])
+
+
+def _news(descriptor: int) -> tuple[str, str]:
+    """Return the next news; empty when whoever tells them is gone. Blocks until there are some."""
+    kind, _, value = os.read(descriptor, _NEWS_BYTES).decode(errors="replace").rstrip().partition(" ")
+    return kind, value
 
 
 def _environment(spec: Spec) -> dict[str, str]:
@@ -144,22 +229,6 @@ def _environment(spec: Spec) -> dict[str, str]:
     outer = [tag for tag in spec.env.get(TAG, "").split() if tag != spec.launch]
     kept[TAG] = " ".join([*outer, spec.launch])
     return kept
-
-
-def _ended(pid: int) -> tuple[int | None, int | None] | None:
-    if not hasattr(os, "waitid"):
-        return _ended_and_reaped(pid)
-    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    if found is None:
-        return None
-    return (found.si_status, None) if found.si_code == os.CLD_EXITED else (None, found.si_status)
-
-
-def _ended_and_reaped(pid: int) -> tuple[int | None, int | None] | None:
-    reaped, status = os.waitpid(pid, os.WNOHANG)
-    if not reaped:
-        return None
-    return (None, os.WTERMSIG(status)) if os.WIFSIGNALED(status) else (os.WEXITSTATUS(status), None)
 
 
 def _read_all(descriptor: int) -> str:

@@ -1,0 +1,23 @@
+"""Waits for what will be true soon; tests never sleep for a guessed time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T], within_s: float = 10, message: str = "") -> T:
+    """Return the first truthy value of `condition`, asked every 20 ms.
+
+    Raises:
+        AssertionError: none came in time; it says what the last one was.
+    """
+    give_up_at = time.monotonic() + within_s
+    while not (value := condition()):
+        if time.monotonic() >= give_up_at:
+            raise AssertionError(f"{message or 'condition'}: still {value!r} after {within_s} s")
+        time.sleep(0.02)
+    return value
