@@ -124,6 +124,7 @@ class Supervisor:
                 os.unlink(f"{self.spec.results}/exit.json")  # of the attempt before
 
     def _start(self) -> None:
+        self.log.write(b"")  # there is a log from the start
         relays = self.spec.streams == PTY
         keys = relays and self.pane.enter_raw()
         self.worker = worker.start(self.spec, self.pane.saved)
@@ -260,7 +261,8 @@ class Supervisor:
         if self.spec.streams == PTY and self.outboxes:
             start = b"" if self.outboxes[0].ends_line else b"\r\n"
             how = f"exit {record.exit_code}" if record.signal is None else f"killed by {record.signal}"
-            line = f"── {self.spec.title} ended: {how} after {duration(record.elapsed_s)} ──\r\n"
+            # tmux scrolls a dead pane by one line: without the first one, this would be what it hides.
+            line = f"\r\n── {self.spec.title} ended: {how} after {duration(record.elapsed_s)} ──\r\n"
             self.outboxes[0].put(start + line.encode())
         self.loop.run(lambda: all(outbox.empty for outbox in self.outboxes), _LAST_WORDS_S)
         self.pane.restore()
