@@ -24,6 +24,8 @@ from orchestrator.site import Home, Site
 STOP_GRACE_S = 30.0
 """Between TERM and KILL: time for a worker to write a checkpoint."""
 
+SHELL_GRACE_S = 1.0
+
 LONG_DEADLINE_S = 12 * 3600.0
 """For calls that last as long as a set-up; the probe finds a dead host long before."""
 
@@ -215,8 +217,17 @@ def _stop(bench: Bench, site: Site, effects: Sequence[StopWorker]) -> None:
         effect = by_launch[f.LaunchId(item.launch)]
         bench.inbox.put(_end(effect, item))
 
-    request = wire.Stop(place=site.place, launches=tuple(by_launch), grace_s=STOP_GRACE_S)
-    site.call(request, deadline_s=LONG_DEADLINE_S, on_item=told)
+    for grace_s, launches in _by_grace(effects).items():
+        request = wire.Stop(place=site.place, launches=tuple(launches), grace_s=grace_s)
+        site.call(request, deadline_s=LONG_DEADLINE_S, on_item=told)
+
+
+def _by_grace(effects: Sequence[StopWorker]) -> dict[float, list[str]]:
+    """Shells first: an interactive shell ignores TERM, so waiting long for one is in vain."""
+    groups: dict[float, list[str]] = {SHELL_GRACE_S: [], STOP_GRACE_S: []}
+    for effect in effects:
+        groups[STOP_GRACE_S if effect.workstream.stages else SHELL_GRACE_S].append(effect.launch.id)
+    return {grace_s: launches for grace_s, launches in groups.items() if launches}
 
 
 def _end(effect: StopWorker, item: wire.Stopped) -> Message:

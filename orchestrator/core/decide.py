@@ -183,7 +183,7 @@ def _after_failure(workstream: Workstream, record: WorkstreamRecord, end: f.Laun
             workstream=workstream.name, launch=end.launch, reason=f"{reason} (configuration: not retried)"
         )
     if record.failures >= policy.limit:
-        tried = f" after {record.failures} restarts" if record.failures else ""
+        tried = f" after {_counted(record.failures, 'restart')}" if record.failures else ""
         return f.GaveUp(workstream=workstream.name, launch=end.launch, reason=reason + tried)
     return f.RetryChosen(
         workstream=workstream.name,
@@ -191,6 +191,10 @@ def _after_failure(workstream: Workstream, record: WorkstreamRecord, end: f.Laun
         delay_s=backoff_s(policy, record.failures),
         reason=reason,
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def backoff_s(policy: RestartPolicy, failures: int) -> float:
