@@ -26,10 +26,10 @@ from orchestrator.ssh.deadline import Deadline
 
 _CHUNK_BYTES = 256 * 1024
 KILLED_BY_SIGNAL = 255  # as ssh says it
-# The first entry of sys.path is git's working directory otherwise, whose files would shadow ours.
+# With a plain -c the working directory, the user's repository, comes first and may shadow any module.
 _RUN_US = (
-    "import runpy, sys; sys.path[0] = {root!r}; sys.argv[0] = 'orchestrator'; "
-    "runpy.run_module('orchestrator', run_name='__main__')"
+    "import sys; sys.path[:] = [{root!r}, *filter(None, sys.path)]; sys.argv[0] = 'orchestrator'; "
+    "import runpy; runpy.run_module('orchestrator', run_name='__main__')"
 )
 
 

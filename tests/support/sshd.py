@@ -96,7 +96,11 @@ class Sshd:
 
     def kill_connections(self) -> None:
         """End every connection without a word; the server itself goes on."""
-        self._signal([pid for pid in self._processes() if pid != self._server.pid], signal.SIGKILL)
+        self._signal(self.connections(), signal.SIGKILL)
+
+    def connections(self) -> list[int]:
+        """The server's processes that serve connections."""
+        return [pid for pid in self._processes() if pid != self._server.pid]
 
     def stop(self) -> None:
         """Kill the server, its connections and what they run."""

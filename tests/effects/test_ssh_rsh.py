@@ -1,0 +1,230 @@
+"""`rsh` as git, rsync and a terminal use it: bytes, exit statuses, windows."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import random
+import select
+import shlex
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrator.ssh import git_ssh_environment, rsh_command
+from tests.support.eventually import eventually
+from tests.support.sshd import Sshd, sshd_fixture  # noqa: F401 - pytest finds it here
+
+ROOT = Path(__file__).parents[2]
+# `HOST COMMAND…`, as `orchestrator rsh` takes them; the host's name is its alias.
+SHIM = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from orchestrator.core.plan import Host
+from orchestrator.errors import OrchestratorError
+from orchestrator.ssh import rsh
+tty = sys.argv[1] == "--tty"
+name, *command = sys.argv[1 + tty:]
+try:
+    sys.exit(rsh(Host(name=name, ssh=name), " ".join(command), tty=tty, deadline_s=15))
+except OrchestratorError as error:
+    sys.exit(error.message)
+"""
+
+
+def rsh_argv(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", SHIM, *arguments]
+
+
+def run(*arguments: str, data: bytes = b"", timeout: float = 30) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(rsh_argv("gpu", *arguments), input=data, capture_output=True, timeout=timeout)
+
+
+def test_streams_are_byte_exact_and_apart(sshd: Sshd) -> None:
+    data = random.Random(1).randbytes(8_000_000)
+    done = run("tee /dev/stderr", data=data)
+    assert done.returncode == 0
+    assert done.stdout == data
+    assert done.stderr == data
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [("true", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 255)]
+)
+def test_the_exit_status(sshd: Sshd, command: str, status: int) -> None:
+    assert run(command).returncode == status
+
+
+def test_a_command_that_ends_before_it_reads(sshd: Sshd) -> None:
+    assert run("echo early", data=b"x" * 20_000_000).stdout == b"early\n"
+
+
+def test_a_reader_that_goes_away_ends_the_command(sshd: Sshd) -> None:
+    with subprocess.Popen(rsh_argv("gpu", "yes"), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"y\n"
+        process.stdout.close()
+        assert process.wait(timeout=15) == 255
+
+
+def test_a_lost_connection_is_said(sshd: Sshd) -> None:
+    command = rsh_argv("gpu", "echo started; sleep 100")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        sshd.kill_connections()
+        _, errors = process.communicate(timeout=15)
+    assert b"lost gpu while a command ran there" in errors
+    assert process.returncode == 1
+
+
+def test_git_pushes_and_fetches(sshd: Sshd, tmp_path: Path) -> None:
+    work, away = tmp_path / "work", sshd.home / "away there.git"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
+        **git_ssh_environment("/plan"),
+        "GIT_SSH_COMMAND": shlex.join(rsh_argv()),
+        **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "T"),
+        **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "t@example.org"),
+    }
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    git("init", "-q", "-b", "main", str(work))
+    git("init", "-q", "--bare", str(away))
+    (work / "big").write_bytes(random.Random(2).randbytes(2_000_000))
+    git("-C", str(work), "add", "big")
+    git("-C", str(work), "commit", "-qm", "one")
+    git("-C", str(work), "push", "-q", f"ssh://gpu{away}", "main")
+    tip = git("-C", str(work), "rev-parse", "main")
+    assert git("-C", str(away), "rev-parse", "main") == tip
+    assert git("-C", str(work), "ls-remote", f"ssh://gpu{away}", "refs/heads/main").split()[0] == tip
+
+
+def test_rsync_copies(sshd: Sshd, tmp_path: Path) -> None:
+    source = sshd.home / "results"
+    source.mkdir()
+    for number in range(50):
+        (source / f"{number}.bin").write_bytes(random.Random(number).randbytes(10_000 * number))
+    shell = tmp_path / "rsh"
+    shell.write_text(f'#!/bin/sh\nexec {shlex.join(rsh_argv())} "$@"\n')
+    shell.chmod(0o755)
+    subprocess.run(
+        ["rsync", "-a", "-e", str(shell), f"gpu:{source}/", f"{tmp_path}/here/"], check=True, timeout=60
+    )
+    for file in source.iterdir():
+        assert (tmp_path / "here" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_the_command_git_is_given_survives_its_shell(tmp_path: Path) -> None:
+    plan = "/home/a user/it's $HOME/waves.yaml"
+    printed = subprocess.run(
+        ["/bin/sh", "-c", f"set -- {git_ssh_environment(plan)['GIT_SSH_COMMAND']}; printf '%s\\n' \"$@\""],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert printed.stdout.splitlines() == rsh_command(plan)
+    assert rsh_command(plan)[-3:] == ["rsh", "--plan", plan]
+
+
+def test_the_command_git_is_given_runs_ours_not_the_users(tmp_path: Path) -> None:
+    (tmp_path / "orchestrator").mkdir()
+    (tmp_path / "orchestrator" / "__init__.py").write_text("raise SystemExit('shadowed')")
+    (tmp_path / "yaml.py").write_text("raise SystemExit('shadowed')")
+    _, option, program, *_ = rsh_command("/plan")
+    shown = program.replace(
+        "runpy.run_module", "print(sys.path[0]); (lambda *a, **k: __import__('orchestrator'))"
+    )
+    done = subprocess.run([sys.executable, option, shown], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.strip() == str(ROOT), done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+@dataclass
+class Terminal:
+    """A terminal window with `rsh --tty` in it."""
+
+    master: int
+    process: subprocess.Popen[bytes]
+    shown: bytes = b""
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)
+
+    def shows(self, text: bytes) -> bool:
+        if select.select([self.master], [], [], 0.05)[0]:
+            self.shown += os.read(self.master, 65536)
+        return text in self.shown
+
+    def settings(self) -> list[object]:
+        return list(termios.tcgetattr(self.master))
+
+
+@contextmanager
+def terminal(command: str) -> Iterator[Terminal]:
+    master, slave = pty.openpty()
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
+    process = subprocess.Popen(
+        rsh_argv("--tty", "gpu", command), stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+    )
+    try:
+        yield Terminal(master, process)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(slave)
+        os.close(master)
+
+
+def test_a_terminal_of_our_size_follows_the_window(sshd: Sshd) -> None:
+    with terminal("trap 'stty size' WINCH; stty size; while :; do sleep 0.1; done") as window:
+        eventually(lambda: window.shows(b"33 77"))
+        window.resize(44, 99)
+        eventually(lambda: window.shows(b"44 99"))
+
+
+def test_keys_go_through_raw(sshd: Sshd) -> None:
+    with terminal("trap 'echo interrupted there' INT; cat; echo over; exit 9") as window:
+        before = window.settings()
+        eventually(lambda: window.settings() != before, message="raw")
+        os.write(window.master, b"h\xc3\xa9llo\r")
+        eventually(lambda: window.shows(b"h\xc3\xa9llo\r\nh\xc3\xa9llo\r\n"))
+        os.write(window.master, b"\x03")
+        eventually(lambda: window.shows(b"over"))
+        assert window.process.wait(timeout=10) == 9
+        assert b"interrupted there" in window.shown
+        assert window.settings() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_the_terminal_is_restored_when_we_are_ended(sshd: Sshd, number: signal.Signals) -> None:
+    with terminal("echo ready; sleep 100") as window:
+        before = window.settings()
+        eventually(lambda: window.shows(b"ready"))
+        assert window.settings() != before
+        window.process.send_signal(number)
+        window.process.wait(timeout=10)
+        assert window.settings() == before
+
+
+def test_the_terminal_is_restored_when_the_host_is_lost(sshd: Sshd) -> None:
+    with terminal("echo ready; sleep 100") as window:
+        before = window.settings()
+        eventually(lambda: window.shows(b"ready"))
+        sshd.kill_connections()
+        assert window.process.wait(timeout=10) == 1
+        assert window.settings() == before
