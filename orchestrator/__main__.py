@@ -1,0 +1,19 @@
+"""`python -m orchestrator`, and the `orchestrator` command."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    # Ctrl-C while modules load is an interruption like any other.
+    try:
+        from orchestrator.cli.main import run
+
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The commands, in the order and groups in which the help lists them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from orchestrator.cli import (
+    attach,
+    control,
+    doctor,
+    events,
+    execute,
+    gate,
+    init,
+    keepalive,
+    logs,
+    peek,
+    plan,
+    rsh,
+    send,
+    status,
+    up,
+    wait,
+    wave,
+)
+
+
+class _Grouped(TyperGroup):
+    """Help with the commands under the titles of their groups."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        longest = max(len(name) for name in self.commands)
+        for name, command in self.commands.items():
+            if not command.hidden:
+                title = getattr(command, "rich_help_panel", None)
+                title = title if isinstance(title, str) else "Commands"
+                line = command.get_short_help_str(formatter.width - longest - 6)
+                groups.setdefault(title, []).append((name.ljust(longest), line))
+        for title, rows in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+app = typer.Typer(
+    name="orchestrator",
+    cls=_Grouped,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: orchestrator init, then orchestrator up. Each command has its own --help.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from orchestrator import __version__
+        from orchestrator.cli.printing import tell
+
+        tell(f"orchestrator {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _orchestrator(
+    plan: Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="The plan.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Runs parallel branches in worktrees and tmux sessions, and lands them in waves."""
+
+
+_gates = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The checks: list them, run them.")
+_waves = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The waves: see, check, land them.")
+
+PLAN, WORK, SEE, TALK, LAND = "Plan", "Workstreams", "Look", "Talk", "Gates and waves"
+
+
+def _command(group: str, name: str, function: Any, example: str, **settings: Any) -> None:
+    _add(app, name, function, f"orchestrator {example}", rich_help_panel=group, **settings)
+
+
+def _add(to: typer.Typer, name: str, function: Any, example: str, **settings: Any) -> None:
+    to.command(name, epilog=f"Example: {example}", **settings)(function)
+
+
+_command(PLAN, "init", init.init, "init")
+_command(PLAN, "validate", plan.validate, "validate --plan waves.yaml")
+_command(PLAN, "schema", plan.schema, "schema > waves.schema.json")
+_command(PLAN, "doctor", doctor.doctor, "doctor gpu")
+_command(WORK, "up", up.up, "up i3d slowfast")
+_command(WORK, "down", up.down, "down")
+_command(WORK, "stop", control.stop, "stop i3d")
+_command(WORK, "restart", control.restart, "restart 'train*'")
+_command(WORK, "resume", control.resume, "resume i3d")
+_command(WORK, "done", control.done, "done shared")
+_command(WORK, "wait", wait.wait, "wait i3d --for done --timeout 2h")
+_command(WORK, "keepalive", keepalive.keepalive, "keepalive --every 30s -- make train")
+_command(SEE, "status", status.status, "status --watch")
+_command(SEE, "logs", logs.logs, "logs i3d -f -n 100")
+_command(SEE, "peek", peek.peek, "peek -n 3")
+_command(SEE, "events", events.events, "events -f")
+_command(TALK, "attach", attach.attach, "attach i3d")
+_command(TALK, "send", send.send, "send i3d 'make test'")
+_command(TALK, "exec", execute.execute, "exec i3d -- git log --oneline -3")
+_add(_gates, "list", gate.list_gates, "orchestrator gate list")
+_add(_gates, "run", gate.run, "orchestrator gate run i3d --gate tests")
+_add(_waves, "list", wave.list_waves, "orchestrator wave list")
+_add(_waves, "show", wave.show, "orchestrator wave show 1")
+_add(_waves, "check", wave.check, "orchestrator wave check 1")
+_add(_waves, "merge", wave.merge, "orchestrator wave merge 1 --dry-run")
+app.add_typer(_gates, name="gate", rich_help_panel=LAND)
+app.add_typer(_waves, name="wave", rich_help_panel=LAND)
+_command(
+    TALK,
+    "rsh",
+    rsh.rsh,
+    "rsh gpu uptime",
+    hidden=True,
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+)

@@ -1,0 +1,76 @@
+"""How failures are said, and the report a bug leaves behind."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from orchestrator import __version__
+from orchestrator.cli.printing import note, styled
+from orchestrator.errors import ExitStatus, OrchestratorError
+from orchestrator.home import find_checkout
+
+
+def tell_error(error: OrchestratorError) -> None:
+    tell_failure(error.message, error.hint)
+
+
+def tell_failure(message: str, hint: str | None = None) -> None:
+    note(f"{styled('error:', 'red', 'bold', stream=sys.stderr)} {message}")
+    for line in (hint or "").splitlines():
+        note(f"{styled('hint:', 'cyan', stream=sys.stderr)} {line}")
+
+
+def warn(message: str) -> None:
+    note(f"{styled('warning:', 'yellow', 'bold', stream=sys.stderr)} {message}")
+
+
+def tell_os_error(error: OSError) -> None:
+    what = f"{error.filename}: " if error.filename else ""
+    tell_failure(f"{what}{error.strerror or error}")
+
+
+def report_bug(error: BaseException, arguments: Sequence[str]) -> int:
+    """Write a report for whoever mends this, and name it."""
+    text = _report(error, arguments)
+    tell_failure(f"a bug of ours: {type(error).__name__}: {error}".splitlines()[0])
+    try:
+        note(f"{styled('hint:', 'cyan', stream=sys.stderr)} please send us the report {_written(text)}")
+    except OSError:
+        note(text)
+    return ExitStatus.BUG
+
+
+def _report(error: BaseException, arguments: Sequence[str]) -> str:
+    lines = (
+        f"orchestrator {__version__}",
+        f"python {platform.python_version()} on {platform.platform()}",
+        f"command: orchestrator {' '.join(map(repr, arguments))}",
+        f"folder: {Path.cwd()}",
+        "",
+        "".join(traceback.format_exception(error)),
+    )
+    return "\n".join(lines)
+
+
+def _written(text: str) -> Path:
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+    path = _folder() / f"orchestrator-report-{stamp}-{os.getpid()}.txt"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+    return path
+
+
+def _folder() -> Path:
+    try:
+        state = find_checkout(Path.cwd()).state.root
+    except (OrchestratorError, OSError):
+        return Path(tempfile.gettempdir())
+    return state if os.access(state, os.W_OK) else Path(tempfile.gettempdir())

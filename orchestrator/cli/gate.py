@@ -1,0 +1,69 @@
+"""`gate list` and `gate run`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli.completion import complete_gates
+from orchestrator.cli.here import find_here
+from orchestrator.cli.names import chosen, require_one_of
+from orchestrator.cli.options import AnyNames, AsJson, PlanFile
+from orchestrator.cli.printing import one_line, tell_json, tell_table
+from orchestrator.cli.status_table import duration
+
+if TYPE_CHECKING:
+    from orchestrator.core.plan import Gate, Plan
+
+
+def list_gates(plan: PlanFile = None, as_json: AsJson = False) -> None:
+    """List the checks of the plan and who uses them."""
+    loaded = find_here(plan).load_plan()
+    documents = [_document(loaded, gate) for gate in every_gate(loaded).values()]
+    if as_json:
+        tell_json({"gates": documents})
+        return
+    tell_table(("GATE", "TIMEOUT", "USED BY", "DOES"), [_row(d) for d in documents])
+
+
+def run(
+    names: AnyNames = None,
+    gates: Annotated[
+        list[str] | None,
+        typer.Option("--gate", metavar="G", help="Only this gate.", autocompletion=complete_gates),
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run again what is known.")] = False,
+    plan: PlanFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the gates of workstreams on their committed tips."""
+    here = find_here(plan)
+    loaded = here.load_plan()
+    wanted = chosen(names, loaded.workstreams)
+    only = tuple(require_one_of("gate", gate, every_gate(loaded)) for gate in gates or ())
+    raise NotImplementedError(wanted, only, no_cache, as_json)
+
+
+def every_gate(plan: Plan) -> dict[str, Gate]:
+    """Declared ones, then built-in checks that are used by their own name."""
+    used = [gate for w in plan.workstreams.values() for gate in w.gates]
+    used += [gate for wave in plan.waves.values() for gate in wave.gates]
+    return {**plan.gates, **{gate.name: gate for gate in used}}
+
+
+def _document(plan: Plan, gate: Gate) -> dict[str, Any]:
+    return {
+        "gate": gate.name,
+        "run": gate.run,
+        "check": gate.check,
+        "timeout_s": gate.timeout_s,
+        "workstreams": [w.name for w in plan.workstreams.values() if gate in w.gates],
+        "waves": [number for number, wave in plan.waves.items() if gate in wave.gates],
+    }
+
+
+def _row(document: dict[str, Any]) -> tuple[str, ...]:
+    users = [*document["workstreams"], *(f"wave {number}" for number in document["waves"])]
+    does = document["run"] or f"built-in {document['check']}"
+    return (document["gate"], duration(document["timeout_s"]), ", ".join(users) or "-", one_line(does))

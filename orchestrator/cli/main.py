@@ -1,0 +1,67 @@
+"""Runs one command: its errors become lines on stderr and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from orchestrator.cli.failures import report_bug, tell_error, tell_os_error
+from orchestrator.cli.printing import OutputClosed, prepare_streams
+from orchestrator.errors import ExitStatus, OrchestratorError
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The command's exit status; never raises."""
+    prepare_streams()
+    status = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _abandon_stdout()
+    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        return _invoke(arguments)
+    except OutputClosed:
+        _abandon_stdout()
+        return ExitStatus.DONE
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED
+    except OrchestratorError as error:
+        tell_error(error)
+        if error.exit_status == ExitStatus.BUG:
+            report_bug(error, arguments)
+        return error.exit_status
+    except OSError as error:
+        tell_os_error(error)
+        return ExitStatus.OUTSIDE
+    except Exception as error:  # noqa: BLE001 - a bug of ours must reach the user as a report, not a traceback
+        return report_bug(error, arguments)
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    from typer.main import get_command
+
+    from orchestrator.cli.app import app
+
+    command = get_command(app)
+    try:
+        answer = command.main(list(arguments), prog_name="orchestrator", standalone_mode=False)
+    except Exception as error:
+        # Typer's own errors of usage; their classes are private to it.
+        show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+        if callable(show) and isinstance(code, int):
+            show()
+            return code
+        raise
+    return answer if isinstance(answer, int) else ExitStatus.DONE
+
+
+def _abandon_stdout() -> None:
+    """Without this the interpreter would complain of the broken pipe while it exits."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

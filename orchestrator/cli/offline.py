@@ -1,0 +1,91 @@
+"""The status without a daemon: the plan, the journal, the branches, and a look at this machine's workers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cli.here import Here
+
+if TYPE_CHECKING:
+    from orchestrator.core.gating import Tips
+    from orchestrator.core.observation import Observation
+    from orchestrator.core.plan import Plan
+    from orchestrator.core.state import State
+    from orchestrator.site import Home
+
+
+def current_status(here: Here) -> dict[str, Any]:
+    """The status document: the daemon's, or what can be known without one."""
+    from orchestrator.client import NoDaemon
+
+    try:
+        return here.client.status()
+    except NoDaemon:
+        return offline_status(here)
+
+
+def offline_status(here: Here) -> dict[str, Any]:
+    from orchestrator.core.status import DaemonStatus, status
+
+    plan, state, home, now = here.load_plan(), here.load_state(), here.find_home(), time.monotonic()
+    observation = _look(plan, state, home, now)
+    state = _with_ends(plan, state, observation, now)
+    daemon = DaemonStatus(running=False, pid=None)
+    found = status(plan, state, observation, _tips(here, plan, home), daemon, now)
+    # A beat's age is counted from when its number last changed, which one look cannot tell.
+    streams = tuple(replace(w, heartbeat_age_s=None) for w in found.workstreams)
+    return asdict(replace(found, workstreams=streams))
+
+
+def _look(plan: Plan, state: State, home: Home, now: float) -> Observation:
+    from orchestrator.agent.watch import Watch
+    from orchestrator.core.observation import HostSeen, Observation
+    from orchestrator.core.plan import LOCAL
+    from orchestrator.wire import Place, Probe, Watched
+
+    place = Place(
+        repository=str(home.root),
+        common_dir=str(home.common_dir),
+        state=str(home.state.root),
+        worktrees=f"{home.root}.worktrees",
+    )
+    watched = tuple(
+        Watched(launch=record.launch.id, results=f"{record.worktree}/{w.results}")
+        for w in plan.on_host(LOCAL)
+        if (record := state.of(w.name)).launch is not None and record.worktree is not None
+    )
+    seen = Watch().probe(Probe(place=place, launches=watched))
+    observation = Observation(hosts={LOCAL: HostSeen(reachable=True, boot_id=seen.boot_id)})
+    return observation.with_pulses(seen.launches, now)
+
+
+def _with_ends(plan: Plan, state: State, observation: Observation, now: float) -> State:
+    """The state once the ends that were seen are written down, as a daemon would first do."""
+    from orchestrator.core.decide import decide
+    from orchestrator.core.facts import LaunchEnded
+
+    for fact in decide(plan, state, observation, now).facts:
+        if isinstance(fact, LaunchEnded):
+            state = state.after(fact)
+    return state
+
+
+def _tips(here: Here, plan: Plan, home: Home) -> Tips:
+    from orchestrator import git
+    from orchestrator.core.facts import GateFinished
+    from orchestrator.core.gating import Tips
+    from orchestrator.core.plan import CommitId
+    from orchestrator.journal import Journal
+
+    found = git.branches(home.git, [w.branch for w in plan.workstreams.values()])
+    commits = {str(w.name): CommitId(found[w.branch]) for w in plan.workstreams.values() if w.branch in found}
+    journal = Journal.read(here.state_paths.journal)
+    facts = [entry.fact for entry in journal.entries()] if journal else []
+    verdicts = {
+        (fact.workstream, fact.gate, CommitId(fact.commit)): fact.ok
+        for fact in facts
+        if isinstance(fact, GateFinished) and fact.workstream is not None
+    }
+    return Tips(commits=commits, green=frozenset(key for key, ok in verdicts.items() if ok))

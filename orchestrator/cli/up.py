@@ -1,0 +1,108 @@
+"""`up` and `down`."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli.daemon import active_names, names_meant, running_daemon, say
+from orchestrator.cli.failures import warn
+from orchestrator.cli.foreground import run_in_foreground
+from orchestrator.cli.here import Here, find_here, user_name
+from orchestrator.cli.names import chosen, require_wave
+from orchestrator.cli.options import AnyNames, AsJson, PlanFile
+from orchestrator.cli.plan import load_startable_plan
+from orchestrator.cli.printing import note, tell, tell_json
+from orchestrator.cli.start_report import report_start, tell_forecast
+from orchestrator.errors import ExitStatus, OrchestratorError
+from orchestrator.requests import Down, Up
+
+if TYPE_CHECKING:
+    from orchestrator.core.plan import Plan
+
+LEAVE_DEADLINE_S = 15.0
+
+
+def up(
+    names: AnyNames = None,
+    wave: Annotated[int | None, typer.Option("--wave", metavar="N", help="Only this wave's.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would start; change nothing.")] = False,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Run the daemon here.")] = False,
+    plan: PlanFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make worktrees and sessions and start the workers; the daemon too, if none runs."""
+    here = find_here(plan)
+    loaded = load_startable_plan(here)
+    wanted = _wanted(loaded, names, wave)
+    if dry_run:
+        tell_forecast(here, loaded, wanted, as_json)
+        return
+    request = Up(names=wanted, env=dict(os.environ), by=user_name())
+    if foreground:
+        raise typer.Exit(run_in_foreground(here, loaded, request))
+    answer = running_daemon(here).ask(request, say)
+    if as_json:
+        tell_json(answer)
+    else:
+        report_start(loaded, answer)
+    _exit_as(answer)
+
+
+def down(names: AnyNames = None, plan: PlanFile = None, as_json: AsJson = False) -> None:
+    """Stop the workers and, without names, the daemon; worktrees and branches stay."""
+    here = find_here(plan)
+    wanted = names_meant(here, names) if names else ()
+    client = here.client
+    if not client.is_running():
+        if not active_names(here, wanted or here.load_plan().workstreams):
+            _tell_stopped({"stopped": [], "left": []}, as_json, "nothing runs, and no daemon")
+            return
+        note("no daemon runs, but workers may: starting it to stop them")
+        client = running_daemon(here)
+    answer = client.ask(Down(names=wanted, by=user_name()), say)
+    if not names:
+        _until_gone(here)
+    _tell_stopped(answer, as_json, "nothing ran")
+    if not names and not as_json:
+        tell("the daemon has ended")
+    if answer["left"]:
+        warn(f"not known to have ended, their hosts do not answer: {' '.join(answer['left'])}")
+        raise typer.Exit(ExitStatus.OUTSIDE)
+
+
+def _wanted(plan: Plan, names: list[str] | None, wave: int | None) -> tuple[str, ...]:
+    if wave is not None:
+        require_wave(wave, plan.waves)
+    return tuple(
+        name
+        for name in chosen(names, plan.workstreams)
+        if wave is None or plan.workstreams[name].wave == wave  # type: ignore[index]
+    )
+
+
+def _exit_as(answer: dict[str, Any]) -> None:
+    if answer["refused"]:
+        raise typer.Exit(ExitStatus.NO)
+    if answer["unreachable"]:
+        raise typer.Exit(ExitStatus.OUTSIDE)
+
+
+def _until_gone(here: Here) -> None:
+    deadline = time.monotonic() + LEAVE_DEADLINE_S
+    while here.client.is_running():
+        if time.monotonic() > deadline:
+            raise OrchestratorError("the daemon does not end.", f"see {here.state_paths.log}")
+        time.sleep(0.05)
+
+
+def _tell_stopped(answer: dict[str, Any], as_json: bool, otherwise: str) -> None:
+    if as_json:
+        tell_json(answer)
+    elif answer["stopped"]:
+        tell(f"stopped {' '.join(answer['stopped'])}")
+    else:
+        tell(otherwise)

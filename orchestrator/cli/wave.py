@@ -1,0 +1,83 @@
+"""`wave list`, `show`, `check` and `merge`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from orchestrator.cli.daemon import running_daemon, say
+from orchestrator.cli.here import find_here, user_name
+from orchestrator.cli.landing_report import tell_landing
+from orchestrator.cli.names import require_wave
+from orchestrator.cli.offline import current_status
+from orchestrator.cli.options import AsJson, PlanFile, WaveNumber
+from orchestrator.cli.printing import aligned, one_line, styled, tell, tell_json, tell_table
+from orchestrator.cli.status_table import STATE_STYLES
+from orchestrator.requests import MergeWave
+
+Document = dict[str, Any]
+
+
+def list_waves(plan: PlanFile = None, as_json: AsJson = False) -> None:
+    """List the waves and their states."""
+    waves = current_status(find_here(plan))["waves"]
+    if as_json:
+        tell_json({"waves": waves})
+        return
+    rows = [
+        (str(w["wave"]), _state(w["state"]), " ".join(w["workstreams"]), one_line(w["goal"])) for w in waves
+    ]
+    tell_table(("WAVE", "STATE", "WORKSTREAMS", "GOAL"), rows)
+
+
+def show(number: WaveNumber, plan: PlanFile = None, as_json: AsJson = False) -> None:
+    """Show one wave: its workstreams, their tips, and what it landed as."""
+    status = current_status(find_here(plan))
+    require_wave(number, [w["wave"] for w in status["waves"]])
+    wave = next(w for w in status["waves"] if w["wave"] == number)
+    streams = [w for w in status["workstreams"] if w["wave"] == number]
+    if as_json:
+        tell_json({**wave, "workstreams": streams})
+        return
+    tell(f"wave {number}: {_state(wave['state'])}" + (f", {one_line(wave['goal'])}" if wave["goal"] else ""))
+    for line in aligned(_member(w) for w in streams):
+        tell(line)
+    if wave["base_after"]:
+        tell(f"  landed {' '.join(wave['landed'])} as {wave['base_after']}")
+
+
+def check(number: WaveNumber, plan: PlanFile = None, as_json: AsJson = False) -> None:
+    """Check a wave as landing would: conflicts and all gates, nothing moved."""
+    here = find_here(plan)
+    loaded = here.load_plan()
+    require_wave(number, loaded.waves)
+    raise NotImplementedError(number, as_json)
+
+
+def merge(
+    number: WaveNumber,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything; move nothing.")] = False,
+    plan: PlanFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Land a wave on its base, or say exactly why not."""
+    here = find_here(plan)
+    loaded = here.load_plan()
+    require_wave(number, loaded.waves)
+    request = MergeWave(wave=number, dry_run=dry_run, by=user_name())
+    tell_landing(running_daemon(here).ask(request, say), as_json, dry_run=dry_run)
+
+
+def _state(word: str) -> str:
+    return styled(word, *STATE_STYLES.get(word, ()))
+
+
+def _member(w: Document) -> tuple[str, ...]:
+    return (
+        f"  {w['name']}",
+        _state(w["state"]),
+        (w["tip"] or "-")[:12],
+        w["branch"],
+        one_line(w["reason"]),
+    )

@@ -1,0 +1,83 @@
+"""Where a plan and its repository's state lie, found by reading a few small files: no git is started."""
+
+from __future__ import annotations
+
+import os.path
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import Refused, UsageError
+from orchestrator.settings import StatePaths
+
+PLAN_NAME = "waves.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """A worktree: its folder, its own git directory and the one all worktrees share, links resolved."""
+
+    folder: Path
+    git_dir: Path
+    common_dir: Path
+
+    @property
+    def is_linked(self) -> bool:
+        return self.git_dir != self.common_dir
+
+    @property
+    def state(self) -> StatePaths:
+        return StatePaths(root=self.common_dir / "orchestrator")
+
+
+def find_checkout(start: Path) -> Checkout:
+    """The worktree around `start`.
+
+    Raises:
+        Refused: there is none.
+    """
+    here = start.resolve()
+    for folder in (here, *here.parents):
+        git_dir = _git_dir(folder)
+        if git_dir is not None:
+            return Checkout(folder=folder, git_dir=git_dir, common_dir=_common_dir(git_dir))
+    raise Refused(f"{here} is in no git repository.", "go to one, or make one: git init")
+
+
+def find_plan_file(start: Path) -> Path | None:
+    """The nearest `waves.yaml` in a folder or above it."""
+    here = Path(os.path.abspath(start))  # noqa: PTH100 - the shell's folder may be a link
+    for folder in (here, *here.parents):
+        if os.path.isfile(folder / PLAN_NAME):  # noqa: PTH113 - Path.is_file raises where one may not read
+            return folder / PLAN_NAME
+    return None
+
+
+def require_plan_file(start: Path) -> Path:
+    """Raises:
+    UsageError: there is none.
+    """
+    found = find_plan_file(start)
+    if found is None:
+        raise UsageError(f"no {PLAN_NAME} in {start} or above it.", "orchestrator init writes one")
+    return found
+
+
+def _git_dir(folder: Path) -> Path | None:
+    dot_git = folder / ".git"
+    try:
+        if (dot_git / "HEAD").exists():
+            return dot_git.resolve()
+        pointer = dot_git.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    if not pointer.startswith("gitdir: "):
+        return None
+    return (folder / pointer.removeprefix("gitdir: ").rstrip("\n")).resolve()
+
+
+def _common_dir(git_dir: Path) -> Path:
+    try:
+        pointer = (git_dir / "commondir").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return git_dir
+    return (git_dir / pointer.rstrip("\n")).resolve()
