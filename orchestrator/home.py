@@ -1,15 +1,51 @@
-"""Where a plan and its repository's state lie, found by reading a few small files: no git is started."""
+"""Where a plan, its repository and its state lie. Except in `find_home`, no git is started."""
 
 from __future__ import annotations
 
 import os.path
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import Refused, UsageError
 from orchestrator.settings import StatePaths
 
+if TYPE_CHECKING:
+    from orchestrator.git import Git
+
 PLAN_NAME = "waves.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """This machine's repository: where the plan lives, waves are built and `base` is."""
+
+    root: Path
+    common_dir: Path
+
+    @property
+    def git(self) -> Git:
+        from orchestrator.git import Git
+
+        return Git(self.root)
+
+    @property
+    def state(self) -> StatePaths:
+        return StatePaths(root=self.common_dir / "orchestrator")
+
+
+def find_home(start: Path) -> Home:
+    """The repository around `start`, its main worktree when `start` is in a linked one.
+
+    Raises:
+        CommandFailed: there is none.
+    """
+    from orchestrator import git  # only the daemon and commands without one come here
+
+    here = git.Git(start)
+    common_dir = Path(git.common_dir(here))
+    main = git.list_worktrees(here)[0]
+    return Home(root=Path(main.path), common_dir=common_dir)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,42 +11,15 @@ from typing import Any
 from orchestrator import git
 from orchestrator.core.plan import LOCAL, Host, HostName, Plan, Workstream
 from orchestrator.git import Git
+from orchestrator.home import Home as Home
+from orchestrator.home import find_home as find_home
 from orchestrator.link import Link, open_link
-from orchestrator.settings import CALL_DEADLINE_S, StatePaths
-from orchestrator.ssh import git_ssh_environment
+from orchestrator.settings import CALL_DEADLINE_S
 from orchestrator.wire import OpenRepository, Place
 
 TRANSFER_DEADLINE_S = 600.0
 DEFAULT_ROOT = "~/orchestrator"
 """Where a host without `root:` keeps its clones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
-    """This machine's repository: where the plan lives, waves are built and `base` is."""
-
-    root: Path
-    common_dir: Path
-
-    @property
-    def git(self) -> Git:
-        return Git(self.root)
-
-    @property
-    def state(self) -> StatePaths:
-        return StatePaths(root=self.common_dir / "orchestrator")
-
-
-def find_home(start: Path) -> Home:
-    """The repository around `start`, its main worktree when `start` is in a linked one.
-
-    Raises:
-        CommandFailed: there is none.
-    """
-    here = Git(start)
-    common_dir = Path(git.common_dir(here))
-    main = git.list_worktrees(here)[0]
-    return Home(root=Path(main.path), common_dir=common_dir)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +89,8 @@ class Site:
         return f"ssh://{self.host.name}{self.place.repository}"
 
     def _transport(self) -> Git:
+        from orchestrator.ssh import git_ssh_environment  # Paramiko costs 0.1 s: a plan may need none
+
         return Git(self.home.root, environment=git_ssh_environment(self.plan_source))
 
 

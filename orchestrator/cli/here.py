@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.client import Client
     from orchestrator.core.plan import Plan
     from orchestrator.core.state import State
-    from orchestrator.site import Home
+    from orchestrator.home import Home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Here:
             journal.close()
 
     def find_home(self) -> Home:
-        from orchestrator.site import find_home
+        from orchestrator.home import find_home
 
         return find_home(self.plan_file.parent)
 

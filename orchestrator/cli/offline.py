@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.core.observation import Observation
     from orchestrator.core.plan import Plan
     from orchestrator.core.state import State
-    from orchestrator.site import Home
+    from orchestrator.home import Home
 
 
 def current_status(here: Here) -> dict[str, Any]:
