@@ -218,7 +218,8 @@ def test_nothing_is_left_behind(scripted: Callable[[str], Link]) -> None:
     eventually(lambda: open_descriptors() <= descriptors, message="descriptors are closed")
 
 
-def test_the_local_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_local_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("GIT_DIR", "/nowhere")
     monkeypatch.setenv("TMUX", "/tmp/other,1,0")
     with open_link(Host(name=LOCAL), deadline_s=20) as link:

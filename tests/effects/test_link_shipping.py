@@ -34,7 +34,8 @@ def test_the_same_source_gives_the_same_bytes() -> None:
     assert again.stdout.strip() == agent_shipment().digest
 
 
-def test_every_module_of_ours_loads_from_it_alone() -> None:
+def test_every_module_of_ours_loads_from_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     modules = [
         name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         for name in names()

@@ -146,6 +146,7 @@ def sshd_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ss
     """A host `gpu` that the client's configuration names, with its key known."""
     with run_sshd(tmp_path / "gpu") as server:
         monkeypatch.setenv("ORCHESTRATOR_SSH_CONFIG", str(server.config))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
         yield server
 
