@@ -31,8 +31,8 @@ def _parser() -> argparse.ArgumentParser:
 def _evaluate(arguments: argparse.Namespace) -> None:
     seed = [] if arguments.seed is None else [f"run.seed={arguments.seed}"]
     config = load_config(TrainConfig, arguments.config, [*arguments.set, *seed])
-    # Only now: torch takes longer to import than a bad config should take to report.
-    from workers.evaluation.session import evaluate_checkpoint  # noqa: PLC0415
+    # Imported late: torch takes longer to load than a bad config should take to report.
+    from workers.evaluation.session import evaluate_checkpoint
 
     evaluate_checkpoint(config, arguments.results, arguments.checkpoint, arguments.device)
 

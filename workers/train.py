@@ -32,8 +32,8 @@ def _train(arguments: argparse.Namespace) -> None:
     seed = [] if arguments.seed is None else [f"run.seed={arguments.seed}"]
     config = load_config(TrainConfig, arguments.config, [*arguments.set, *seed])
     target = target_epochs(arguments.epochs, config)
-    # Only now: torch takes longer to import than a bad config should take to report.
-    from workers.runtime.session import train  # noqa: PLC0415
+    # Imported late: torch takes longer to load than a bad config should take to report.
+    from workers.runtime.session import train
 
     train(config, arguments.results, target, arguments.resume, arguments.device, stop)
 

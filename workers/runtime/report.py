@@ -28,7 +28,7 @@ def write_metrics(path: Path, figures: Mapping[str, float], history: History) ->
 def draw_curves(path: Path, history: History) -> None:
     """Draw what was learned per epoch; without matplotlib say so and go on."""
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - takes longer to import than an epoch to train
+        from matplotlib.figure import Figure
     except ImportError:
         print(f"matplotlib is not installed: no {path.name}", file=sys.stderr)
         return

@@ -1,0 +1,169 @@
+"""What a run leaves behind, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from subprocess import run as run_process
+
+import pytest
+
+from tests.workers.conftest import ROOT, start, tiny_config, train_here
+from workers.cli import UsageError
+from workers.config import OptimConfig, TrainConfig, config_hash, load_config
+from workers.evaluate import main as evaluate_main
+from workers.result_syncer import ResultSyncer
+from workers.runtime.checkpoint import list_checkpoints, load_checkpoint
+from workers.runtime.trainer import learning_rate
+from workers.train import main as train_main
+
+WANTED = {"classification_acc", "prediction_mse", "total_loss", "model_parameters", "train_seconds", "epochs"}
+
+
+def test_a_part_of_the_run_leaves_validation_metrics_and_the_whole_final_ones(
+    tmp_path: Path, tiny: Path
+) -> None:
+    config = tiny_config(tiny)
+    train_here(config, tmp_path, 2)
+    assert not (tmp_path / "final_metrics.json").exists()
+    assert json.loads((tmp_path / "validation_metrics.json").read_text())["epochs"] == 2
+    train_here(config, tmp_path, 4)
+    metrics = json.loads((tmp_path / "final_metrics.json").read_text())
+    history = metrics.pop("history")
+    assert metrics.keys() >= WANTED
+    assert all(isinstance(value, int | float) and math.isfinite(value) for value in metrics.values())
+    assert {len(values) for values in history.values()} == {4}
+    assert history["total_loss"][-1] == metrics["total_loss"]
+    assert metrics["prediction_skill"] == pytest.approx(
+        1 - metrics["prediction_mse"] / metrics["baseline_constant_velocity_mse"]
+    )
+    assert metrics["baseline_constant_velocity_mse"] < metrics["baseline_last_position_mse"]
+    assert metrics["baseline_last_position_mse"] < metrics["baseline_mean_mse"]
+    assert (tmp_path / "training_curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_loss_that_is_not_finite_exits_70_and_keeps_the_good_checkpoint(tmp_path: Path, tiny: Path) -> None:
+    train_here(tiny_config(tiny), tmp_path, 2)
+    options = ["--config", tiny, "--results", tmp_path, "--device", "cpu"]
+    wild = start("workers.train", *options, "--set", "optim.learning_rate=1e25")
+    _, errors = wild.communicate(timeout=60)
+    assert wild.returncode == 70, errors
+    assert "not finite" in errors
+    assert "Traceback" not in errors
+    newest = list_checkpoints(tmp_path)[-1]
+    assert newest.name == "checkpoint_epoch_2.pt"
+    assert load_checkpoint(newest).epoch == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "optim.epoch=3"], "optim.epoch"),
+        (["--set", "model.extractor.name=unheard_of"], "unheard_of"),
+        (["--set", "data.validation_fraction=1.5"], "validation_fraction"),
+        (["--set", "optim.learning_rate=-1"], "learning_rate"),
+        (["--set", "tasks.prediction.predict_future=99"], "ground_truth_frames"),
+        (["--epochs", "9"], "1..4"),
+        (["--set", "nonsense"], "KEY=VALUE"),
+        (["--resume", "absent.pt"], "absent.pt"),
+        (["--device", "toaster"], "toaster"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(
+    tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert train_main(["--config", str(tiny), "--results", str(tmp_path), *arguments]) == 2
+    errors = capsys.readouterr().err
+    assert said in errors
+    assert errors.startswith("workers.train: error: ")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["- a list", "a: [", "a: 1\na: {"])
+def test_a_file_that_is_no_config_exits_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "bad.yaml").write_text(text)
+    assert train_main(["--config", str(tmp_path / "bad.yaml"), "--results", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_hash_ignores_only_what_may_change_on_resume(tiny: Path) -> None:
+    base = config_hash(tiny_config(tiny))
+    assert config_hash(tiny_config(tiny, "optim.epochs=9", "optim.learning_rate=1e-5")) == base
+    assert config_hash(tiny_config(tiny, "run.seed=1")) != base
+    assert config_hash(tiny_config(tiny, "data.augmentation.rotation=false")) != base
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_hundredth() -> None:
+    config = OptimConfig(epochs=1, learning_rate=2.0, warmup_fraction=0.1)
+    rates = [learning_rate(step, 100, config) for step in range(101)]
+    assert rates[0] < 0.2
+    assert max(rates) == rates[10] == 2.0
+    assert rates == sorted(rates[:11]) + sorted(rates[11:], reverse=True)
+    assert rates[-1] == pytest.approx(0.02)
+
+
+def test_evaluation_repeats_the_figures_of_training(
+    tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_here(tiny_config(tiny), tmp_path, 2)
+    options = ["--config", str(tiny), "--results", str(tmp_path), "--device", "cpu"]
+    assert evaluate_main(options) == 0
+    found = json.loads((tmp_path / "evaluation_metrics.json").read_text())
+    trained = json.loads((tmp_path / "validation_metrics.json").read_text())
+    assert found["prediction_mse"] == trained["prediction_mse"]
+    assert sum(map(sum, found["confusion"])) == 12
+    assert "helical" in capsys.readouterr().out
+    assert evaluate_main([*options[:2], "--results", str(tmp_path / "empty")]) == 2
+
+
+def test_the_syncer_reports_at_most_once_per_interval_but_every_new_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_RESULTS", str(tmp_path))
+    now = [100.0]
+    syncer = ResultSyncer(tmp_path, heartbeat_interval=30, checkpoint_interval=2, clock=lambda: now[0])
+    assert syncer.update_heartbeat("begun", step=0, total=9, metrics={"loss": 2.0})
+    assert not syncer.update_heartbeat("too soon")
+    assert syncer.update_heartbeat("an epoch", step=1)
+    now[0] += 31
+    assert syncer.update_heartbeat("still here")
+    written = json.loads((tmp_path / "progress.json").read_text())
+    assert (written["message"], written["step"], written["total"]) == ("still here", 1, 9)
+    assert written["metrics"] == {"loss": 2.0}
+    assert [epoch for epoch in range(1, 6) if syncer.checkpoint_due(epoch)] == [2, 4]
+
+
+def test_help_and_bad_configs_do_not_load_torch() -> None:
+    program = (
+        "import sys, workers, workers.train, workers.evaluate, workers.generate\n"
+        "workers.train.main(['--config', 'absent.yaml'])\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert (
+        run_process([sys.executable, "-c", program], cwd=ROOT, capture_output=True, timeout=60).returncode
+        == 0
+    )
+
+
+def test_training_needs_no_torchvision() -> None:
+    program = (
+        "import sys; sys.modules['torchvision'] = None\n"
+        "import workers.runtime.session, workers.evaluation.session"
+    )
+    assert run_process([sys.executable, "-c", program], cwd=ROOT, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "workers" / "configs").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_packaged_configs_are_valid(path: Path) -> None:
+    assert load_config(TrainConfig, path).optim.epochs >= 8
+
+
+def test_an_unreadable_config_names_itself(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"absent\.yaml"):
+        load_config(TrainConfig, tmp_path / "absent.yaml")
