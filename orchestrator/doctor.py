@@ -193,8 +193,6 @@ def _lingering(host: Host, examined: Examined) -> Iterator[Finding]:
 
 
 _FREE_SPACE = "orchestrator clean --dry-run, then `du -xh -d 2 ~ | sort -h` for the rest"
-    "orchestrator clean --dry-run shows what merged worktrees hold; `du -xh --max-depth 2 | sort -h` the rest"
-)
 
 
 def _install(package: str) -> str:
