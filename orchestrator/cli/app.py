@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from orchestrator.cli import (
     attach,
@@ -27,33 +26,16 @@ from orchestrator.cli import (
     wait,
     wave,
 )
-
-
-class _Grouped(TyperGroup):
-    """Help with the commands under the titles of their groups."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {}
-        longest = max(len(name) for name in self.commands)
-        for name, command in self.commands.items():
-            if not command.hidden:
-                title = getattr(command, "rich_help_panel", None)
-                title = title if isinstance(title, str) else "Commands"
-                line = command.get_short_help_str(formatter.width - longest - 6)
-                groups.setdefault(title, []).append((name.ljust(longest), line))
-        for title, rows in groups.items():
-            with formatter.section(title):
-                formatter.write_dl(rows)
-
+from orchestrator.cli.help import GroupedCommands, PlainCommand
 
 app = typer.Typer(
     name="orchestrator",
-    cls=_Grouped,
+    cls=GroupedCommands,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: orchestrator init, then orchestrator up. Each command has its own --help.",
+    epilog="Example: orchestrator init, then orchestrator up.",
 )
 
 
@@ -88,7 +70,7 @@ def _command(group: str, name: str, function: Any, example: str, **settings: Any
 
 
 def _add(to: typer.Typer, name: str, function: Any, example: str, **settings: Any) -> None:
-    to.command(name, epilog=f"Example: {example}", **settings)(function)
+    to.command(name, cls=PlainCommand, epilog=f"Example: {example}", **settings)(function)
 
 
 _command(PLAN, "init", init.init, "init")

@@ -24,7 +24,7 @@ NO_SESSION = 91
 
 
 def attach(name: Name, plan: PlanFile = None) -> None:
-    """Attach to a workstream's tmux session, through SSH when it is remote."""
+    """Attach to a workstream's session, through SSH when remote."""
     loaded = find_here(plan).load_plan()
     (found,) = chosen([name], loaded.workstreams)[:1]
     workstream = loaded.workstreams[found]  # type: ignore[index]

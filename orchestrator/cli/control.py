@@ -17,7 +17,7 @@ from orchestrator.requests import Done, Restart, Resume, Stop
 
 
 def stop(names: SomeNames, plan: PlanFile = None, as_json: AsJson = False) -> None:
-    """End workers, with time to save; returns when they have ended."""
+    """End workers, with time to save."""
     here = find_here(plan)
     wanted = names_meant(here, names)
     if here.client.is_running() or active_names(here, wanted):

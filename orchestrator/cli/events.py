@@ -21,7 +21,7 @@ def events(
     plan: PlanFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the audit log: everything that was asked, done and decided."""
+    """Print the audit log: what was asked, done and decided."""
     here = find_here(plan)
     for document in _entries(here, follow):
         if as_json:

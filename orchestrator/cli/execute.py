@@ -26,10 +26,10 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 def execute(
     name: Name,
-    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD", help="The command and its arguments.")],
     plan: PlanFile = None,
 ) -> None:
-    """Run a command in a workstream's worktree, with its environment."""
+    """Run a command in a worktree, with the worker's environment."""
     here = find_here(plan)
     loaded = here.load_plan()
     (found,) = chosen([name], loaded.workstreams)[:1]

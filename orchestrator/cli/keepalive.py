@@ -10,8 +10,8 @@ from orchestrator.errors import UsageError
 
 
 def keepalive(
-    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command.")],
-    every: Annotated[str, typer.Option("--every", help="How often to beat, as 30s.")] = "30s",
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD", help="The command.")],
+    every: Annotated[str, typer.Option("--every", metavar="T", help="How often to beat, as 30s.")] = "30s",
 ) -> None:
     """Run any command with a heartbeat and a log beside it."""
     from orchestrator import supervise

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from orchestrator.cli.failures import report_bug, tell_error, tell_os_error
+from orchestrator.cli.failures import report_bug, tell_error, tell_failure, tell_os_error
 from orchestrator.cli.printing import OutputClosed, prepare_streams
 from orchestrator.errors import ExitStatus, OrchestratorError
 
@@ -51,13 +52,20 @@ def _invoke(arguments: Sequence[str]) -> int:
     try:
         answer = command.main(list(arguments), prog_name="orchestrator", standalone_mode=False)
     except Exception as error:
-        # Typer's own errors of usage; their classes are private to it.
-        show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-        if callable(show) and isinstance(code, int):
-            show()
-            return code
-        raise
+        if not hasattr(error, "format_message"):
+            raise
+        return _tell_usage(error)
     return answer if isinstance(answer, int) else ExitStatus.DONE
+
+
+def _tell_usage(error: Any) -> int:
+    """Say what Typer found wrong; the classes of its errors are private to it."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError" or context is None:
+        error.show()
+    else:
+        tell_failure(error.format_message(), f"{context.command_path} --help")
+    return ExitStatus.USAGE
 
 
 def _abandon_stdout() -> None:

@@ -29,13 +29,13 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A workstream.", autoc
 SomeNames = Annotated[
     list[str],
     typer.Argument(
-        metavar="NAME...", help="Workstreams, or patterns as 'train*'.", autocompletion=complete_names
+        metavar="NAME", help="Workstreams, or patterns as 'train*'.", autocompletion=complete_names
     ),
 ]
 AnyNames = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME...]",
+        metavar="NAME",
         help="Workstreams, or patterns as 'train*'; default: all.",
         autocompletion=complete_names,
     ),

@@ -13,7 +13,7 @@ from orchestrator.cli.options import PlanFile
 
 def rsh(
     host: Annotated[str, typer.Argument(metavar="HOST")],
-    command: Annotated[list[str], typer.Argument(metavar="COMMAND...")],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND")],
     tty: Annotated[bool, typer.Option("--tty", help="Give the command a terminal.")] = False,
     plan: PlanFile = None,
 ) -> None:

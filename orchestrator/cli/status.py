@@ -27,7 +27,7 @@ def status(
     plan: PlanFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a line per workstream: state, stage, progress, metrics, last output."""
+    """Show a line per workstream: state, progress, last output."""
     here = find_here(plan)
     if watch:
         _watch(lambda: status_of(here, names), as_json)

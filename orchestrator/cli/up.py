@@ -34,7 +34,11 @@ def up(
     plan: PlanFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make worktrees and sessions and start the workers; the daemon too, if none runs."""
+    """Start workers in worktrees and sessions, and the daemon.
+
+    Returns when every worker that can start has started, and says what waits and for what. Again: starts
+    what was stopped; never what is done, failed or held.
+    """
     here = find_here(plan)
     loaded = load_startable_plan(here)
     wanted = _wanted(loaded, names, wave)
@@ -53,7 +57,10 @@ def up(
 
 
 def down(names: AnyNames = None, plan: PlanFile = None, as_json: AsJson = False) -> None:
-    """Stop the workers and, without names, the daemon; worktrees and branches stay."""
+    """Stop the workers and, without names, the daemon.
+
+    Worktrees and branches stay. Returns when everything has ended.
+    """
     here = find_here(plan)
     wanted = names_meant(here, names) if names else ()
     client = here.client

@@ -35,11 +35,13 @@ def wait(
     states: Annotated[
         list[str] | None, typer.Option("--for", metavar="STATE", help="The state; default: any end.")
     ] = None,
-    timeout: Annotated[str | None, typer.Option("--timeout", help="The longest to wait, as 2h.")] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="T", help="The longest to wait, as 2h.")
+    ] = None,
     plan: PlanFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Wait until every one is in a state; exit 1 when that cannot be, or time is up."""
+    """Wait for a state; exit 1 when it cannot be, or time is up."""
     here = find_here(plan)
     words = [word for text in states or () for word in text.split(",")]
     wanted = tuple(require_one_of("state", word, STATES) for word in words)
