@@ -79,7 +79,7 @@ def end(
 
 
 def _ask(found: set[Identity], asked: set[Identity]) -> bool:
-    for each in found:
+    for each in _eldest_first(found):
         _send(each, signal.SIGTERM)
         _send(each, signal.SIGCONT)  # a stopped process would keep the TERM pending
     asked |= found
@@ -90,11 +90,16 @@ def _kill(find: Callable[[], set[Identity]], wait: Callable[[float], None]) -> s
     killed: set[Identity] = set()
     give_up_at = time.monotonic() + _DEATH_WAIT_S
     while (found := find()) and time.monotonic() < give_up_at:
-        for each in found:
+        for each in _eldest_first(found):
             _send(each, signal.SIGKILL)
         killed |= found
         wait(0.02)
     return killed
+
+
+def _eldest_first(found: set[Identity]) -> list[Identity]:
+    """A shell before its children: else it goes on to the next command of its list."""
+    return sorted(found, key=lambda process: (process[1], process[0]))
 
 
 def _send(process: Identity, number: int) -> None:

@@ -84,7 +84,7 @@ def test_a_missing_directory_fails_the_start(launch: Launch, tmp_path: Path, ter
 def test_the_last_line_says_how_it_ended(launch: Launch) -> None:
     status, shown = launch("printf begun; exit 3").run()
     assert status == 3
-    assert shown.startswith("begun\r\n── i3d · attempt 2 · stage full ended: exit 3 after 0.")
+    assert shown.startswith("begun\r\n\r\n── i3d · attempt 2 · stage full ended: exit 3 after 0.")
 
 
 def test_a_gate_prints_nothing_and_reads_nothing(launch: Launch) -> None:
@@ -271,6 +271,15 @@ def test_a_killed_supervisor_is_settled_once(launch: Launch) -> None:
     assert again is not None
     assert vars(again) == vars(found)
     assert read(launched.results / "exit.json") == launched.exit()
+
+
+def test_a_killed_supervisor_hangs_up_on_the_worker(launch: Launch) -> None:
+    launched = launch("echo ready; sleep 300; true")
+    process = launched.start()
+    launched.says("ready")
+    process.kill()
+    process.wait(10)
+    eventually(lambda: not launched.processes())
 
 
 def test_after_a_reboot_nothing_is_killed(launch: Launch) -> None:
