@@ -123,15 +123,24 @@ class Tmux(libtmux.Server):
         failed: dict[str, str] = {}
         remaining = list(openings)
         while remaining:
-            batch = next(_batches(remaining))
-            message = self._open_batch(batch)
+            tried, message = self._open_until_error(remaining)
             here = {pane.own for pane in self.panes_listed()}
-            missing = [opening for opening in batch if opening.launch not in here]
-            if missing:
-                failed[missing[0].launch] = message or "tmux reported success, but the session is not there"
-            opened = [opening for opening in batch if opening not in missing]
-            remaining = [opening for opening in remaining if opening not in (*opened, *missing[:1])]
+            missing = [opening for opening in tried if opening.launch not in here]
+            unheard = "tmux reported success, but the session is not there"
+            # After an error the first that is missing is the one that failed; later ones were not tried.
+            for opening in missing[:1] if message else missing:
+                failed[opening.launch] = message or unheard
+            remaining = [o for o in remaining if o.launch not in here and o.launch not in failed]
         return failed
+
+    def _open_until_error(self, openings: Sequence[Opening]) -> tuple[list[Opening], str]:
+        tried: list[Opening] = []
+        for batch in _batches(openings):
+            tried += batch
+            message = self._open_batch(batch)
+            if message:
+                return tried, message
+        return tried, ""
 
     def _open_batch(self, batch: Sequence[Opening]) -> str:
         line: list[str] = []
@@ -141,7 +150,7 @@ class Tmux(libtmux.Server):
         if any("server exited unexpectedly" in text for text in answer.stderr):
             time.sleep(0.2)  # a server that is just ending; the next client starts a fresh one
             answer = self._run(*line)
-        return "; ".join(answer.stderr)
+        return "; ".join(answer.stderr) or (f"tmux ended with {answer.returncode}" if answer.returncode else "")
 
     def capture(self, panes: Sequence[Pane], lines: int) -> dict[str, str]:
         """The last `lines` lines of panes by session, without trailing empty ones."""

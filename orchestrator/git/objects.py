@@ -36,7 +36,7 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class ConflictFile:
-    """`kind` is git's own: `contents`, `modify/delete`, `add/add`, `rename/rename`, …"""
+    """`kind` is git's own: `content`, `modify/delete`, `add/add`, `rename/rename`, …"""
 
     path: str
     kind: str
@@ -76,7 +76,7 @@ def _conflict_files(rest: str) -> tuple[ConflictFile, ...]:
     entries, _, messages = rest.partition("\0\0")
     paths = dict.fromkeys(entry.partition("\t")[2] for entry in entries.split("\0") if entry)
     kinds = _conflict_kinds(messages.split("\0"))
-    return tuple(ConflictFile(path, kinds.get(path, "contents")) for path in paths if path)
+    return tuple(ConflictFile(path, kinds.get(path, "content")) for path in paths if path)
 
 
 def _conflict_kinds(fields: Sequence[str]) -> dict[str, str]:
@@ -86,12 +86,18 @@ def _conflict_kinds(fields: Sequence[str]) -> dict[str, str]:
     while position < len(fields) and fields[position].isdigit():
         count = int(fields[position])
         paths = fields[position + 1 : position + 1 + count]
-        kind = fields[position + 1 + count]
-        if kind.startswith("CONFLICT (") and not kind.startswith("CONFLICT (no"):
+        kind, text = fields[position + 1 + count : position + 3 + count]
+        if kind.startswith("CONFLICT ("):
             for path in paths:
-                kinds.setdefault(path, kind.removeprefix("CONFLICT (").rstrip(")"))
+                kinds.setdefault(path, _kind(kind, text))
         position += count + 3
     return kinds
+
+
+def _kind(kind: str, text: str) -> str:
+    # The type is stable but calls add/add `contents`; the text begins with the same form, more exact.
+    exact = text if text.startswith("CONFLICT (") else kind
+    return exact.removeprefix("CONFLICT (").partition(")")[0]
 
 
 def commit_tree(
