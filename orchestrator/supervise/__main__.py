@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
-if not __package__:
+name = __package__
+if not name:
     # Started by path, under any name: make the files beside this one a package.
-    package = type(sys)("supervise")
+    name = "supervise"
+    package = type(sys)(name)
     package.__path__ = [sys.path[0]]
-    sys.modules["supervise"] = package
-    __package__ = "supervise"
-
-from .launch import main
+    sys.modules[name] = package
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(import_module(f"{name}.launch").main(sys.argv))

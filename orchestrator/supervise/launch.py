@@ -73,6 +73,7 @@ class Supervisor:
         self.kill_at = 0.0
         self.others: set[processes.Identity] = set()
         self.started_at = time.monotonic()
+        self.ended_at, self.ended = self.started_at, time.time()
 
     def run(self) -> int:
         """Start; serve until the end, a signal or the timeout; end what is left; record; say so."""
@@ -164,6 +165,7 @@ class Supervisor:
     def _take_news(self) -> None:
         assert self.worker is not None
         self.worker.take_news()
+        self.ended_at, self.ended = time.monotonic(), time.time()
         self.loop.ignore(self.worker.news, READ)
 
     def _take_output(self, data: bytes) -> None:
@@ -232,8 +234,8 @@ class Supervisor:
             exit_code=code,
             signal=signal_name(number),
             cause=cause or self.cause or ("exited" if number is None else "signal"),
-            ended=time.time(),
-            elapsed_s=round(time.monotonic() - self.started_at, 3),
+            ended=self.ended,
+            elapsed_s=round(self.ended_at - self.started_at, 3),
             leftovers=len({pid for pid, _ in self.others} - {self.heartbeat.pid}),
         )
 
