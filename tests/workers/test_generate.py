@@ -62,6 +62,7 @@ def test_a_stopped_generation_goes_on_to_the_same_bytes(
         tmp_path / "whole", config, 1, StopRequest()
     )
     kept = {name: (tmp_path / "torn" / name).stat().st_mtime_ns for name in written}
+    assert not list((tmp_path / "torn").glob(".*.tmp"))
     assert kept == written or number == signal.SIGKILL  # an orphan may finish the shard it was at
     torn_files, whole_files = contents(tmp_path / "torn"), contents(tmp_path / "whole")
     assert {name: torn_files[name] for name in whole_files} == whole_files

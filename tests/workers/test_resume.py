@@ -111,10 +111,12 @@ def test_sigkill_loses_no_more_than_the_last_interval(tmp_path: Path, tiny: Path
     run.communicate(timeout=10)
     assert run.returncode == -signal.SIGKILL
     config = tiny_config(tiny, "optim.epochs=1000")
+    (results / ".checkpoint_epoch_9.pt.1.tmp").write_bytes(b"half a checkpoint")
     target = newest(results).epoch + 1
     train_here(config, results, target)
     train_here(config, tmp_path / "straight", target)
     assert_same_state(newest(tmp_path / "straight"), newest(results))
+    assert not list(results.glob(".*.tmp"))
 
 
 @pytest.mark.parametrize("damage", ["torn", "flipped", "without sha256"])

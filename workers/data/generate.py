@@ -28,7 +28,7 @@ from workers.config import GenerateConfig
 from workers.data.render import Video, render
 from workers.data.scenes import Scenes, join_scenes, sample_scenes
 from workers.data.trajectories import FAMILIES
-from workers.runtime.atomic import replace_json, replacing
+from workers.runtime.atomic import remove_leftovers, replace_json, replacing
 
 INDEX = "index.json"
 # Frames per rendered block stay within the processor's cache: 16 clips draw twice as fast as 32.
@@ -46,6 +46,7 @@ def generate(directory: Path, config: GenerateConfig, processes: int, stop: Stop
     directory.mkdir(parents=True, exist_ok=True)
     with _lock(directory):
         _claim(directory, config)
+        remove_leftovers(directory, "")
         missing = [number for number in range(_shard_count(config)) if not _is_complete(directory, number)]
         _run_writers(directory, config, missing, processes, stop)
         return _write_index(directory, config)

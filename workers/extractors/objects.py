@@ -67,7 +67,7 @@ class ObjectTransformer(FeatureExtractor):
 
 def ball_mask(video: Tensor) -> Tensor:
     """Return (B, T, H, W) in 0..1, soft at the edge."""
-    contrast = (video - corner_colour(video)).abs().mean(dim=2)
+    contrast = (video - corner_colour(video)).abs_().mean(dim=2)
     peak = contrast.flatten(2).amax(dim=2).clamp_min(1e-3)[..., None, None]
     return contrast.div_(peak).sub_(MASK_FLOOR).mul_(MASK_SLOPE).clamp_(0, 1)
 

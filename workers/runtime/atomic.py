@@ -24,6 +24,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     sync_directory(path.parent)
 
 
+def remove_leftovers(directory: Path, prefix: str) -> None:
+    """Remove temporary files that a killed process left of files whose names begin with `prefix`."""
+    for path in directory.glob(f".{prefix}*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def replace_text(path: Path, text: str) -> None:
     with replacing(path) as file:
         file.write(text.encode())

@@ -12,6 +12,7 @@ from workers.evaluation.baselines import baseline_errors
 from workers.extractors import build_extractor
 from workers.models.unified import UnifiedModel
 from workers.result_syncer import ResultSyncer
+from workers.runtime.atomic import remove_leftovers
 from workers.runtime.checkpoint import (
     Checkpoint,
     DamagedCheckpointError,
@@ -38,8 +39,10 @@ def train(
     """Train up to `target_epochs` and write metrics, curves and checkpoints into `results`."""
     torch.set_num_threads(config.run.threads)
     syncer = ResultSyncer(results, config.run.heartbeat_s, config.checkpoint.interval_epochs)
-    syncer.update_heartbeat("preparing data", step=0, total=target_epochs)
+    remove_leftovers(results, "checkpoint_")
     checkpoint = _checkpoint_to_resume(results, resume, config)
+    done = checkpoint.epoch if checkpoint else 0
+    syncer.update_heartbeat("preparing data", step=done, total=target_epochs)
     trainer = _assemble(config, choose_device(device_name), syncer, stop)
     if checkpoint:
         trainer.restore(checkpoint)
