@@ -1,19 +1,20 @@
 """Reading a worker's log over its rotations, `worker.log.N` … `worker.log.1`, `worker.log`.
 
-An offset counts all bytes ever logged. Which file began where is kept beside the log, by inode: a
-rotated file keeps its inode, and its number only grows. Where more was rotated away between two
-reads than is kept, the count goes on at the oldest byte still there.
+An offset counts all bytes ever logged. Which file began where is kept beside the log, by inode and
+first bytes: a rotated file keeps both. Where more was rotated away between two reads than is kept,
+the count goes on at the oldest byte still there.
 """
 
 from __future__ import annotations
 
 import base64
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from orchestrator.agent.files import load_json, locked, write_json
 from orchestrator.agent.refusals import require_safe_name
@@ -21,6 +22,7 @@ from orchestrator.wire import LogPart, Place, ReadLog
 
 PART_LIMIT_BYTES = 8 * 1024 * 1024
 _BLOCK_BYTES = 64 * 1024
+_HEAD_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,12 @@ class _Piece:
 
     file: BinaryIO
     inode: int
-    number: int
     start: int
     end: int
+
+    def mark(self) -> list[int]:
+        length = min(_HEAD_BYTES, self.end - self.start)
+        return [self.start, length, _head_sum(self.file, length)]
 
 
 def log_folder(place: Place, workstream: str) -> Path:
@@ -65,22 +70,22 @@ def _pieces(path: Path) -> Iterator[list[_Piece]]:
         known = load_json(path.with_name(".offsets.json"))
         pieces = _placed(files, known)
         if pieces:
-            starts = {str(piece.inode): [piece.number, piece.start] for piece in pieces}
-            write_json(path.with_name(".offsets.json"), {"files": starts, "end": pieces[-1].end})
+            marks = {str(piece.inode): piece.mark() for piece in pieces}
+            write_json(path.with_name(".offsets.json"), {"files": marks, "end": pieces[-1].end})
         yield pieces
 
 
-def _open_files(path: Path, stack: ExitStack) -> list[tuple[int, BinaryIO]]:
-    """The files, oldest first. A rotation meanwhile shows as a file met twice: look again."""
+def _open_files(path: Path, stack: ExitStack) -> list[BinaryIO]:
+    """The files, oldest first. A rotation meanwhile shows as a file met twice or gone: look again."""
     while True:
-        found: dict[int, tuple[int, BinaryIO]] = {}
+        found: dict[int, BinaryIO] = {}
         numbers = _numbers(path)
         for number in numbers:
             try:
                 file = stack.enter_context(_named(path, number).open("rb"))
             except FileNotFoundError:
                 break
-            found.setdefault(os.fstat(file.fileno()).st_ino, (number, file))
+            found.setdefault(os.fstat(file.fileno()).st_ino, file)
         if len(found) == len(numbers) and _numbers(path) == numbers:
             return list(found.values())
 
@@ -95,27 +100,30 @@ def _named(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.{number}") if number else path
 
 
-def _placed(files: Sequence[tuple[int, BinaryIO]], known: dict[str, object]) -> list[_Piece]:
-    stats = [(number, file, os.fstat(file.fileno())) for number, file in files]
-    start = _first_start([(number, stat.st_ino, stat.st_size) for number, _, stat in stats], known)
+def _placed(files: Sequence[BinaryIO], known: dict[str, Any]) -> list[_Piece]:
+    start = _first_start(files, known)
     pieces = []
-    for number, file, stat in stats:
-        pieces.append(_Piece(file, stat.st_ino, number, start, start + stat.st_size))
+    for file in files:
+        stat = os.fstat(file.fileno())
+        pieces.append(_Piece(file, stat.st_ino, start, start + stat.st_size))
         start += stat.st_size
     return pieces
 
 
-def _first_start(files: Sequence[tuple[int, int, int]], known: dict[str, object]) -> int:
-    starts = known.get("files")
+def _first_start(files: Sequence[BinaryIO], known: dict[str, Any]) -> int:
     before = 0
-    for number, inode, size in files:
-        was = starts.get(str(inode)) if isinstance(starts, dict) else None
-        # A smaller number than before: the inode was freed and used again for a newer file.
-        if was is not None and was[0] <= number:
-            return max(0, int(was[1]) - before)
-        before += size
-    end = known.get("end")
-    return end if isinstance(end, int) else 0
+    for file in files:
+        stat = os.fstat(file.fileno())
+        start, length, total = known.get("files", {}).get(str(stat.st_ino), (0, 0, -1))
+        # An inode that was freed is used again for a newer file: the first bytes tell.
+        if 0 < length <= stat.st_size and _head_sum(file, length) == total:
+            return max(0, int(start) - before)
+        before += stat.st_size
+    return int(known.get("end", 0))
+
+
+def _head_sum(file: BinaryIO, length: int) -> int:
+    return zlib.crc32(os.pread(file.fileno(), length, 0))
 
 
 def _start_of_lines(pieces: Sequence[_Piece], lines: int) -> int:

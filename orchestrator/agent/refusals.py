@@ -9,6 +9,7 @@ from orchestrator.errors import OrchestratorError, Refused
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,199}\Z")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_DISK_WORDS = ("No space left", "Disk quota exceeded", "Read-only file system", "Permission denied")
 
 
 class CannotStart(Exception):
@@ -32,7 +33,10 @@ def as_refusal(error: OrchestratorError | OSError, cause: str) -> CannotStart:
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return CannotStart("disk" if error.errno in _DISK else cause, f"{error.strerror or error}{where}")
-    full = error.message + (error.hint or "")
-    if any(text in full for text in ("No space left", "Read-only file system", "Permission denied")):
-        cause = "disk"
+    reasons = [error.message, *(error.hint or "").split("\n")]
+    for reason in reasons:
+        if any(text in reason for text in _DISK_WORDS):
+            return CannotStart(
+                "disk", error.message if reason in error.message else f"{error.message} ({reason})"
+            )
     return CannotStart(cause, error.message)

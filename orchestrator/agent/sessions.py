@@ -23,6 +23,7 @@ DEADLINE_S = 20.0
 # tmux sends a command line to its server in one message of 16 KiB ("command too long" beyond).
 ARGUMENTS_LIMIT_BYTES = 15_000
 TYPED_LIMIT_BYTES = 4_000
+_ENDING_SERVER_TRIES = 10
 _FIELDS = "#{pane_id}|#{pane_dead}|#{@orchestrator}|#{@orchestrator_pane}|#{session_name}"
 _NO_SERVER = ("no server running", "No such file or directory", "Connection refused")
 
@@ -147,14 +148,13 @@ class Tmux(libtmux.Server):
         for opening in batch:
             line += [*([";"] if line else []), *opening.command()]
         answer = self._run(*line)
-        if any("server exited unexpectedly" in text for text in answer.stderr):
-            time.sleep(0.2)  # a server that is just ending; the next client starts a fresh one
-            answer = self._run(*line)
-        return "; ".join(answer.stderr) or (f"tmux ended with {answer.returncode}" if answer.returncode else "")
+        return "; ".join(answer.stderr) or (
+            f"tmux ended with {answer.returncode}" if answer.returncode else ""
+        )
 
     def capture(self, panes: Sequence[Pane], lines: int) -> dict[str, str]:
         """The last `lines` lines of panes by session, without trailing empty ones."""
-        boundary = f"--{uuid.uuid4().hex}--"
+        boundary = f"boundary {uuid.uuid4().hex}"
         captured: dict[str, str] = {}
         for start in range(0, len(panes), 50):
             chunk = panes[start : start + 50]
@@ -188,7 +188,12 @@ class Tmux(libtmux.Server):
             raise _failure(args[0], answer)
 
     def _run(self, *args: object, stdin: str | None = None) -> tmux_cmd:
-        return _Bounded(f"-L{self.socket_name}", *args, tmux_bin=self.tmux_bin, stdin=stdin)
+        for _ in range(_ENDING_SERVER_TRIES):
+            answer = _Bounded(f"-L{self.socket_name}", *args, tmux_bin=self.tmux_bin, stdin=stdin)
+            if not any("server exited unexpectedly" in line for line in answer.stderr):
+                break
+            time.sleep(0.1)  # a server that is just ending; soon a client starts a fresh one
+        return answer
 
 
 def _pane(line: str) -> Pane:

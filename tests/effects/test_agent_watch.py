@@ -34,10 +34,9 @@ def launched(scene: Scene, command: str) -> StartEntry:
 
 def test_a_running_worker_is_seen_with_beat_progress_and_last_line(scene: Scene) -> None:
     progress = {"v": 1, "seq": 3, "step": 1, "total": 4, "unit": "epoch", "metrics": {"loss": 0.5}}
-    wanted = launched(
-        scene,
-        f"printf 'a\\033[31mred\\033[0m 10%%\\r\\nb 20%%\\r'; echo '{json.dumps(progress)}' > results/progress.json; sleep 60",
-    )
+    printed = r"a\033[31mred\033[0m 10%%\r\nb 20%%\r"
+    written = f"echo '{json.dumps(progress)}' > results/progress.json"
+    wanted = launched(scene, f"printf '{printed}'; {written}; sleep 60")
     seen = eventually(lambda: (s := scene.seen(wanted)).progress and s.last_line == "b 20%" and s)
     assert seen.alive and not seen.unknown and seen.exit is None
     assert seen.progress.metrics == {"loss": 0.5} and seen.progress.unit == "epoch"
