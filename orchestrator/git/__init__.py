@@ -6,6 +6,13 @@ GitPython's package has the same top-level name: import this one as `from orches
 from __future__ import annotations
 
 from orchestrator.git.command import Git, Output
+from orchestrator.git.merging import (
+    PathChange,
+    branch_being_rebased,
+    changed_paths,
+    commit_times,
+    merging,
+)
 from orchestrator.git.objects import (
     Conflict,
     ConflictFile,
@@ -29,6 +36,7 @@ from orchestrator.git.refs import (
     commits_between,
     create_branch,
     find_commits,
+    find_trees,
     is_ancestor,
     log,
     merge_base,
@@ -67,13 +75,17 @@ __all__ = [
     "Identity",
     "Merged",
     "Output",
+    "PathChange",
     "RefsNotMoved",
     "Update",
     "Verify",
     "WorktreeListed",
     "add_worktree",
+    "branch_being_rebased",
     "branches",
+    "changed_paths",
     "check_out",
+    "commit_times",
     "commit_tree",
     "commits_ahead",
     "commits_between",
@@ -81,6 +93,7 @@ __all__ = [
     "config",
     "create_branch",
     "find_commits",
+    "find_trees",
     "git_dir",
     "ignored_files",
     "init",
@@ -90,6 +103,7 @@ __all__ = [
     "make_tag",
     "merge_base",
     "merge_tree",
+    "merging",
     "move_checkout",
     "operation",
     "push",
