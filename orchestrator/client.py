@@ -130,7 +130,7 @@ def start_daemon(plan: Path, paths: StatePaths) -> Client:
             stderr=log,
             start_new_session=True,
             cwd="/",
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
+            env=_environment(),
         )
     client = Client(paths)
     deadline = time.monotonic() + START_DEADLINE_S
@@ -141,6 +141,12 @@ def start_daemon(plan: Path, paths: StatePaths) -> Client:
             raise OrchestratorError(f"the daemon ended at once: {_last_lines(paths.log)}", f"see {paths.log}")
         time.sleep(0.02)
     raise OrchestratorError("the daemon does not listen.", f"see {paths.log}")
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without the tag of a worker that typed the command: the daemon must not end with it."""
+    kept = {name: value for name, value in os.environ.items() if name != "ORCHESTRATOR_LAUNCH"}
+    return {**kept, "PYTHONSAFEPATH": "1"}
 
 
 def _last_lines(path: Path) -> str:
