@@ -26,7 +26,7 @@ PINNED = {
 def pin(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Make this process, and what it starts, use git settings of this test alone."""
     settings = folder / "gitconfig"
-    settings.write_text("[init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n")
+    settings.write_text('[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n')
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     for name, value in PINNED.items():
