@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import math
-import os
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 
 from orchestrator import git, wire
+from orchestrator.copying import copied_files
 from orchestrator.core import facts as f
 from orchestrator.core.decide import Effect, JudgeStage, StartWorker, StopWorker, next_stage, stage_of
 from orchestrator.core.observation import LaunchSeen
@@ -28,8 +25,6 @@ SHELL_GRACE_S = 1.0
 
 LONG_DEADLINE_S = 12 * 3600.0
 """For calls that last as long as a set-up; the probe finds a dead host long before."""
-
-COPY_LIMIT_BYTES = 16 * 1024 * 1024
 
 _NOT_FOR_WORKERS = ("GIT_", "TMUX", "TERM", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES", "ORCHESTRATOR_")
 
@@ -183,28 +178,6 @@ def worker_environment(
         "ORCHESTRATOR_WORKSTREAM": workstream.name,
         "ORCHESTRATOR_WAVE": str(workstream.wave),
     }
-
-
-def copied_files(root: Path, paths: Sequence[str]) -> tuple[wire.CopiedFile, ...]:
-    """The untracked files a worktree is given, read from the repository's folder.
-
-    Raises:
-        Refused: one is missing, no plain file inside the repository, or too large.
-    """
-    return tuple(_copied(root, path) for path in paths)
-
-
-def _copied(root: Path, path: str) -> wire.CopiedFile:
-    source = root / path
-    if not source.resolve().is_relative_to(root.resolve()):
-        raise Refused(f"copy: {path} leads out of the repository.")
-    if not source.is_file():
-        raise Refused(f"copy: there is no file {path} in {root}.", "create it, or take it out of the plan")
-    found = source.stat()
-    if found.st_size > COPY_LIMIT_BYTES:
-        raise Refused(f"copy: {path} has {found.st_size} bytes; the limit is {COPY_LIMIT_BYTES}.")
-    content = base64.b64encode(source.read_bytes()).decode()
-    return wire.CopiedFile(path=os.fspath(path), mode=stat.S_IMODE(found.st_mode), content=content)
 
 
 # --- stop -----------------------------------------------------------------------------------------
