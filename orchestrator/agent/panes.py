@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from orchestrator.agent.sessions import Pane, Tmux
@@ -9,6 +10,7 @@ from orchestrator.errors import CommandFailed, Refused
 from orchestrator.wire import Capture, Captured, CloseSessions, Finished, Type
 
 LINES_LIMIT = 5000
+LAST_WORDS_S = 2.0
 
 
 def capture(request: Capture) -> Captured:
@@ -18,11 +20,13 @@ def capture(request: Capture) -> Captured:
 
 
 def type_text(request: Type) -> Finished:
-    """Raises: CommandFailed: no such session, or its worker has ended."""
+    """Raises: CommandFailed: no such session, or its worker has ended. Refused: it is not ours."""
     tmux = Tmux(request.tmux_socket)
     pane = _worker_panes(tmux.panes_listed(), [request.session]).get(request.session)
     if pane is None:
         raise CommandFailed(f"there is no tmux session {request.session}")
+    if not pane.launch:
+        raise Refused(f"the tmux session {request.session} is not ours")
     if pane.dead:
         raise CommandFailed(f"the worker in the session {request.session} has ended")
     tmux.type(pane.id, request.text, enter=request.enter)
@@ -32,9 +36,8 @@ def type_text(request: Type) -> Finished:
 def close_sessions(request: CloseSessions) -> Finished:
     """Raises: Refused: a session is not ours, or its worker still runs; the others are closed."""
     tmux = Tmux(request.tmux_socket)
-    panes = _worker_panes(tmux.panes_listed(), request.sessions)
+    panes, running = _once_ended(tmux, request.sessions)
     foreign = sorted(name for name, pane in panes.items() if not pane.launch)
-    running = sorted(name for name, pane in panes.items() if pane.own and not pane.dead)
     for name in panes:
         if name not in foreign and name not in running:
             tmux.close(name)
@@ -43,6 +46,17 @@ def close_sessions(request: CloseSessions) -> Finished:
     if running:
         raise Refused(f"still running: {', '.join(running)}")
     return Finished()
+
+
+def _once_ended(tmux: Tmux, sessions: Iterable[str]) -> tuple[dict[str, Pane], list[str]]:
+    """The panes, and which still run: a worker that has just ended takes a moment to leave its pane."""
+    give_up_at = time.monotonic() + LAST_WORDS_S
+    while True:
+        panes = _worker_panes(tmux.panes_listed(), sessions)
+        running = sorted(name for name, pane in panes.items() if pane.own and not pane.dead)
+        if not running or time.monotonic() > give_up_at:
+            return panes, running
+        time.sleep(0.05)
 
 
 def _worker_panes(panes: Iterable[Pane], sessions: Iterable[str]) -> dict[str, Pane]:

@@ -8,7 +8,7 @@ import re
 from orchestrator.errors import OrchestratorError, Refused
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,199}\Z")
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 _DISK_WORDS = ("No space left", "Disk quota exceeded", "Read-only file system", "Permission denied")
 
 
@@ -32,7 +32,9 @@ def require_safe_name(name: str, what: str) -> str:
 def as_refusal(error: OrchestratorError | OSError, cause: str) -> CannotStart:
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
-        return CannotStart("disk" if error.errno in _DISK else cause, f"{error.strerror or error}{where}")
+        return CannotStart(
+            "disk" if error.errno in DISK_ERRORS else cause, f"{error.strerror or error}{where}"
+        )
     reasons = [error.message, *(error.hint or "").split("\n")]
     for reason in reasons:
         if any(text in reason for text in _DISK_WORDS):

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from orchestrator.agent import gates, host, launches, logs, panes, repository, starting
 from orchestrator.agent.environment import clean_environment
+from orchestrator.agent.refusals import DISK_ERRORS
 from orchestrator.agent.watch import Watch, read_metrics
 from orchestrator.errors import OrchestratorError, Refused
 from orchestrator.wire import (
@@ -144,4 +145,6 @@ def _failure(error: Exception) -> Failure:
         return Failure(kind="refused", message=error.message, hint=error.hint)
     if isinstance(error, OrchestratorError):
         return Failure(kind="failed", message=error.message, hint=error.hint)
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return Failure(kind="failed", message=f"{error.strerror}: {error.filename}")
     return Failure(kind="bug", message="".join(traceback.format_exception(error)).rstrip())

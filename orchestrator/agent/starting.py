@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from orchestrator import git, supervise
 from orchestrator.agent import supervised, worktrees
@@ -43,6 +44,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.wire import Finished, NotStarted, Place, Start, Started, StartEntry
 
 Emit = Callable[[object], None]
+T = TypeVar("T")
 
 CHECKOUTS_AT_ONCE = (os.cpu_count() or 2) + 2
 SETUPS_AT_ONCE = 8
@@ -116,6 +118,15 @@ class _Run:
         """The jobs for which `act` says go on; one that fails is refused, the others go on."""
         return [job for job in jobs if self.attempt(job, lambda job=job: act(job), cause)]  # type: ignore[misc]
 
+    def for_all(self, jobs: Iterable[_Job], act: Callable[[], T], cause: str) -> T | None:
+        """What `act` returns; None when it failed, and then all jobs are refused."""
+        try:
+            return act()
+        except (OrchestratorError, OSError) as error:
+            for job in jobs:
+                self.refused(job, as_refusal(error, cause))
+        return None
+
     def attempt(self, job: _Job, act: Callable[[], bool], cause: str) -> bool:
         try:
             return act()
@@ -164,13 +175,18 @@ def _start_all(request: Start, jobs: list[_Job], emit: Emit) -> None:
     if not jobs:
         return
     run = _Run(request.place, Tmux(request.tmux_socket), emit)
-    looked = worktrees.look(run.place, [job.entry.worktree for job in jobs])
-    panes = _by_session(run.tmux.panes_listed())
+    looked = run.for_all(jobs, lambda: worktrees.look(run.place, [job.entry.worktree for job in jobs]), "git")
+    if looked is None:
+        return
+    panes = run.for_all(jobs, lambda: _by_session(run.tmux.panes_listed()), "tmux")
+    if panes is None:
+        return
     jobs = run.each(jobs, lambda job: _needs_launch(run, job, panes, looked), "tmux")
     jobs = run.each(jobs, lambda job: _plan(run, job, looked), "git")
     jobs = _make_branches(run, jobs)
-    worktrees.exclude(run.place, [job.entry.worktree.results for job in jobs])
-    _prepare_and_open(run, jobs)
+    results = [job.entry.worktree.results for job in jobs]
+    if run.for_all(jobs, lambda: worktrees.exclude(run.place, results), "git") is not None:
+        _prepare_and_open(run, jobs)
 
 
 def _by_session(panes: Iterable[Pane]) -> dict[str, list[Pane]]:

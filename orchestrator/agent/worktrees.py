@@ -221,8 +221,8 @@ def fill(path: Path, pass_fds: tuple[int, ...]) -> None:
     filling.unlink()
 
 
-def exclude(place: Place, results: Iterable[str]) -> None:
-    """Keep the contract's files out of git, in this repository only; every line is written once."""
+def exclude(place: Place, results: Iterable[str]) -> int:
+    """Keep the contract's files out of git, in this repository only; the number of lines that lacked."""
     path = Path(place.common_dir, "info", "exclude")
     lines = [line for folder in dict.fromkeys(results) for line in _patterns(folder)]
     with locked(Path(place.state, "exclude.lock")):
@@ -233,6 +233,7 @@ def exclude(place: Place, results: Iterable[str]) -> None:
             start = "" if not present or present.endswith("\n") else "\n"
             with path.open("a", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(start + "\n".join(missing) + "\n")
+    return len(missing)
 
 
 def _patterns(results: str) -> list[str]:

@@ -92,6 +92,12 @@ def test_typing_to_an_ended_worker_says_so(scene: Scene) -> None:
         send(scene, "x")
 
 
+def test_nothing_is_typed_into_a_foreign_session(scene: Scene) -> None:
+    scene.tmux.run("new-session", "-d", "-s", "p_i3d", "cat")
+    with pytest.raises(Refused, match="not ours"):
+        send(scene, "x")
+
+
 def test_only_ended_sessions_of_ours_are_closed(scene: Scene) -> None:
     scene.tmux.run("new-session", "-d", "-s", "mine", "sleep 60")
     ended, running = scene.entry("a", command="true"), scene.entry("b")

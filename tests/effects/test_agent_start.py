@@ -347,6 +347,19 @@ def test_a_folder_nobody_may_write_is_a_disk_refusal(scene: Scene) -> None:
     assert "p/i3d" not in scene.repo.git("branch", "--list")
 
 
+def test_what_fails_for_all_is_answered_for_each(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    exclude = scene.repo.path / ".git" / "info" / "exclude"
+    exclude.unlink()
+    exclude.mkdir()
+    answers = scene.start(scene.entry("a"), scene.entry("b"))
+    assert [getattr(answer, "cause", None) for answer in answers] == ["git", "git"]
+    exclude.rmdir()
+    monkeypatch.setenv("PATH", "/nonexistent")
+    (answer,) = scene.start(scene.entry("a"))
+    assert isinstance(answer, NotStarted) and "git is not installed" in answer.message
+    monkeypatch.undo()
+
+
 def test_a_full_disk_is_a_disk_refusal(scene: Scene) -> None:
     """`/dev/full` answers every write as a full disk does."""
     scene.repo.git("config", "filter.full.smudge", "cat > /dev/full")
