@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -14,20 +16,49 @@ if TYPE_CHECKING:
     from orchestrator.client import Client
 
 
+CHANGE_DEADLINE_S = 20.0
+"""The longest a daemon may take between its lock and its socket, when it comes and when it goes."""
+
+
 def running_daemon(here: Here) -> Client:
     """The repository's daemon, started when none runs."""
     from orchestrator.client import start_daemon
 
-    client = here.client
-    if client.is_running():
-        return client
+    deadline = time.monotonic() + CHANGE_DEADLINE_S
+    while not here.client.is_running():
+        # Who holds the lock without listening is about to listen, or to end: another command's daemon.
+        if is_locked(here):
+            if time.monotonic() > deadline:
+                raise OrchestratorError("a daemon runs but does not listen.", f"see {here.state_paths.log}")
+            time.sleep(0.05)
+            continue
+        try:
+            return start_daemon(here.plan_file, here.state_paths)
+        except OrchestratorError:
+            if not is_locked(here):
+                raise
+    return here.client
+
+
+def is_locked(here: Here) -> bool:
+    """Whether a daemon's process exists, from before it listens to its very end."""
     try:
-        return start_daemon(here.plan_file, here.state_paths)
-    except OrchestratorError:
-        # Another command may have started one at the same moment: then ours had to end.
-        if client.is_running():
-            return client
-        raise
+        with here.state_paths.lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def wait_until_gone(here: Here) -> None:
+    """Blocks until the daemon's process has ended."""
+    deadline = time.monotonic() + CHANGE_DEADLINE_S
+    while is_locked(here):
+        if time.monotonic() > deadline:
+            raise OrchestratorError("the daemon does not end.", f"see {here.state_paths.log}")
+        time.sleep(0.02)
 
 
 def names_meant(here: Here, given: list[str] | None) -> tuple[str, ...]:

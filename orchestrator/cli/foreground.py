@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.cli.daemon import say
 from orchestrator.cli.failures import tell_error
 from orchestrator.cli.here import Here
+from orchestrator.cli.printing import tell_json
 from orchestrator.cli.start_report import report_start
 from orchestrator.errors import ExitStatus, OrchestratorError, Refused
 
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from orchestrator.requests import Up
 
 
-def run_in_foreground(here: Here, plan: Plan, request: Up) -> int:
+def run_in_foreground(here: Here, plan: Plan, request: Up, *, as_json: bool) -> int:
     """The exit status. Returns when the daemon was told to leave."""
     from orchestrator.daemon import serve
 
     if here.client.is_running():
         raise Refused("a daemon runs already.", "orchestrator down ends it; or leave out --foreground")
     _log_to_stderr()
-    threading.Thread(target=_ask, args=(here, plan, request), name="up", daemon=True).start()
+    threading.Thread(target=_ask, args=(here, plan, request, as_json), name="up", daemon=True).start()
     serve(here.plan_file)
     return ExitStatus.INTERRUPTED if _why_it_left(here) == "SIGINT" else ExitStatus.DONE
 
@@ -36,11 +37,15 @@ def _log_to_stderr() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
-def _ask(here: Here, plan: Plan, request: Up) -> None:
+def _ask(here: Here, plan: Plan, request: Up, as_json: bool) -> None:
     while not here.client.is_running():
         time.sleep(0.05)
     try:
-        report_start(plan, here.client.ask(request, say))
+        answer = here.client.ask(request, say)
+        if as_json:
+            tell_json(answer)
+        else:
+            report_start(plan, answer)
     except OrchestratorError as error:
         tell_error(error)
 

@@ -10,7 +10,9 @@ from typer.core import TyperCommand, TyperGroup
 class PlainCommand(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         params = [p for p in self.get_params(ctx) if not getattr(p, "hidden", False)]
-        arguments = [(p.metavar, getattr(p, "help", "")) for p in params if p.param_type_name == "argument"]
+        arguments = [
+            (p.metavar, getattr(p, "help", None) or "") for p in params if p.param_type_name == "argument"
+        ]
         options = [p.get_help_record(ctx) for p in params if p.param_type_name == "option"]
         for title, rows in (("Arguments", arguments), ("Options", options)):
             if rows:

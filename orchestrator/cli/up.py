@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.daemon import active_names, names_meant, running_daemon, say
+from orchestrator.cli.daemon import active_names, names_meant, running_daemon, say, wait_until_gone
 from orchestrator.cli.failures import warn
 from orchestrator.cli.foreground import run_in_foreground
-from orchestrator.cli.here import Here, find_here, user_name
+from orchestrator.cli.here import find_here, user_name
 from orchestrator.cli.names import chosen, require_wave
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.plan import load_startable_plan
 from orchestrator.cli.printing import note, tell, tell_json
 from orchestrator.cli.start_report import report_start, tell_forecast
-from orchestrator.errors import ExitStatus, OrchestratorError
+from orchestrator.errors import ExitStatus
 from orchestrator.requests import Down, Up
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import Plan
-
-LEAVE_DEADLINE_S = 15.0
 
 
 def up(
@@ -47,7 +44,7 @@ def up(
         return
     request = Up(names=wanted, env=dict(os.environ), by=user_name())
     if foreground:
-        raise typer.Exit(run_in_foreground(here, loaded, request))
+        raise typer.Exit(run_in_foreground(here, loaded, request, as_json=as_json))
     answer = running_daemon(here).ask(request, say)
     if as_json:
         tell_json(answer)
@@ -72,7 +69,7 @@ def down(names: AnyNames = None, plan: PlanFile = None, as_json: AsJson = False)
         client = running_daemon(here)
     answer = client.ask(Down(names=wanted, by=user_name()), say)
     if not names:
-        _until_gone(here)
+        wait_until_gone(here)
     _tell_stopped(answer, as_json, "nothing ran")
     if not names and not as_json:
         tell("the daemon has ended")
@@ -96,14 +93,6 @@ def _exit_as(answer: dict[str, Any]) -> None:
         raise typer.Exit(ExitStatus.NO)
     if answer["unreachable"]:
         raise typer.Exit(ExitStatus.OUTSIDE)
-
-
-def _until_gone(here: Here) -> None:
-    deadline = time.monotonic() + LEAVE_DEADLINE_S
-    while here.client.is_running():
-        if time.monotonic() > deadline:
-            raise OrchestratorError("the daemon does not end.", f"see {here.state_paths.log}")
-        time.sleep(0.05)
 
 
 def _tell_stopped(answer: dict[str, Any], as_json: bool, otherwise: str) -> None:

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.project import COMMAND, Answer, Project
+from tests.support.repository import pin
+
+PLAN = """\
+version: 1
+project: demo
+base: main
+waves:
+  1:
+    goal: shared
+    workstreams:
+      shared: {branch: work/shared}
+  2:
+    needs: [1]
+    workstreams:
+      i3d: {branch: work/i3d, run: "echo hello"}
+      slowfast: {branch: work/slowfast, run: "echo hello", needs: [i3d], gates: [tests]}
+gates:
+  tests: {run: "true", timeout: 90s}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A repository with one commit and no plan, in which no daemon is started."""
+    pin(monkeypatch, tmp_path)
+    made = Project(tmp_path, tmp_path)
+    assert made.repository is not None
+    made.repository.commit("first", a__txt="one\n")
+    return made
+
+
+@pytest.fixture
+def planned(project: Project) -> Project:
+    """A repository with a plan of two waves, in which nothing was started."""
+    project.plan(PLAN)
+    return project
+
+
+def run_in(project: Project, folder: Path, *arguments: str) -> Answer:
+    """Type a command somewhere else than at the top of the repository."""
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=project.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
