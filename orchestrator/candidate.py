@@ -1,0 +1,159 @@
+"""A wave's candidate: its branches folded onto base in the plan's order, without a checkout.
+
+The same plan, tips and base give the same commit id, so that a candidate built twice is one candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from orchestrator import git
+from orchestrator.core.plan import Plan, WaveNumber, Workstream
+from orchestrator.errors import CommandFailed
+from orchestrator.git import ConflictFile, Git, Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """`contained` are workstreams that `base` had already: nothing was merged for them."""
+
+    commit: str
+    tree: str
+    base: str
+    merged: tuple[str, ...]
+    contained: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collision:
+    """`against` names what the workstream collides with: the base branch, or earlier workstreams."""
+
+    workstream: str
+    against: tuple[str, ...]
+    files: tuple[ConflictFile, ...]
+
+    def words(self) -> str:
+        files = ", ".join(f"{file.path} ({file.kind})" for file in self.files)
+        return f"conflicts with {' and '.join(self.against)}" + (f" in {files}" if files else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateConflict:
+    """Every workstream that does not merge onto base and those before it that do."""
+
+    collisions: tuple[Collision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """The merge so far."""
+
+    head: str
+    merged: tuple[Workstream, ...] = ()
+    contained: tuple[Workstream, ...] = ()
+    collisions: tuple[Collision, ...] = ()
+
+
+def build_candidate(
+    repository: Git, plan: Plan, wave: WaveNumber, base: str, tips: Mapping[str, str]
+) -> Candidate | CandidateConflict:
+    """Merge each tip in the plan's order; a workstream without a tip is left out.
+
+    Writes objects only, no ref: pin the commit before anything may collect garbage.
+    """
+    author = identity(repository, [base, *tips.values()])
+    fold = _Fold(base)
+    with git.merging(git.common_dir(repository), base) as neutral:
+        for workstream in plan.of_wave(wave):
+            if workstream.name in tips:
+                fold = _with(neutral, plan, fold, workstream, base, tips, author)
+    if fold.collisions:
+        return CandidateConflict(collisions=fold.collisions)
+    return Candidate(
+        commit=fold.head,
+        tree=git.tree_of(repository, fold.head),
+        base=base,
+        merged=tuple(w.name for w in fold.merged),
+        contained=tuple(w.name for w in fold.contained),
+    )
+
+
+def identity(repository: Git, commits: list[str]) -> Identity:
+    """Who writes a wave's commits and tag: dated by the newest commit in it, never by the clock."""
+    newest = max(git.commit_times(repository, commits).values())
+    return Identity("orchestrator", "orchestrator@localhost", newest)
+
+
+def is_ours(repository: Git, commit: str) -> bool:
+    """True for a merge that was built here."""
+    return repository.text("log", "-1", "--format=%ce", commit, "--") == "orchestrator@localhost"
+
+
+def _with(
+    neutral: Git,
+    plan: Plan,
+    fold: _Fold,
+    workstream: Workstream,
+    base: str,
+    tips: Mapping[str, str],
+    author: Identity,
+) -> _Fold:
+    tip = tips[workstream.name]
+    if git.is_ancestor(neutral, tip, base):
+        return replace(fold, contained=(*fold.contained, workstream))
+    if git.is_ancestor(neutral, tip, fold.head):
+        return replace(fold, merged=(*fold.merged, workstream))
+    merged = _merge(neutral, fold.head, tip)
+    if isinstance(merged, git.Conflict):
+        against = _against(neutral, plan, fold, base, tips, tip)
+        collision = Collision(workstream=workstream.name, against=against, files=merged.files)
+        return replace(fold, collisions=(*fold.collisions, collision))
+    message = f"wave {workstream.wave}: merge {workstream.name} ({workstream.branch})\n"
+    head = git.commit_tree(neutral, merged.tree, [fold.head, tip], message, author=author)
+    return replace(fold, head=head, merged=(*fold.merged, workstream))
+
+
+def _merge(neutral: Git, ours: str, theirs: str) -> git.Merged | git.Conflict:
+    """Unrelated histories are a conflict without files."""
+    try:
+        return git.merge_tree(neutral, ours, theirs)
+    except CommandFailed:
+        if git.merge_base(neutral, ours, theirs) is not None:
+            raise
+        return git.Conflict("", ())
+
+
+def _against(
+    neutral: Git, plan: Plan, fold: _Fold, base: str, tips: Mapping[str, str], tip: str
+) -> tuple[str, ...]:
+    if isinstance(_merge(neutral, base, tip), git.Conflict):
+        return (plan.base,)
+    # Branches that merge in pairs may still conflict as three (measured: renamed directories).
+    earlier = [w.name for w in fold.merged]
+    pairs = [name for name in earlier if isinstance(_merge(neutral, tips[name], tip), git.Conflict)]
+    return tuple(pairs or earlier)
+
+
+@contextmanager
+def pinned(repository: Git, wave: WaveNumber, commit: str) -> Iterator[None]:
+    """Keep a candidate from being collected as garbage while its gates run."""
+    ref = f"refs/orchestrator/candidates/wave{wave}"
+    _point(repository, ref, commit)
+    try:
+        yield
+    finally:
+        _point(repository, ref, None)
+
+
+def _point(repository: Git, ref: str, commit: str | None) -> None:
+    old = git.refs(repository, ref).get(ref)
+    change: git.Create | git.Update | git.Delete
+    if commit is None:
+        if old is None:
+            return
+        change = git.Delete(ref, old)
+    else:
+        change = git.Create(ref, commit) if old is None else git.Update(ref, commit, old)
+    git.update_refs(repository, [change], "orchestrator: candidate")

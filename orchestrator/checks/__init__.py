@@ -1,0 +1,30 @@
+"""Built-in gates, one file each. A check that is not in the table is not built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.checks import clean_merge
+from orchestrator.checks.finding import Check, Finding, Subject
+from orchestrator.core.plan import Gate
+from orchestrator.errors import Refused
+
+CHECKS: Mapping[str, Check] = {"clean-merge": clean_merge.findings}
+
+
+def require_check(gate: Gate) -> Check:
+    """The check a gate names.
+
+    Raises:
+        Refused: this version has no such check.
+    """
+    check = CHECKS.get(gate.check or "")
+    if check is None:
+        raise Refused(
+            f"the gate {gate.name} asks for the check {gate.check}, which this version does not have.",
+            f"built are: {', '.join(CHECKS)}",
+        )
+    return check
+
+
+__all__ = ["CHECKS", "Check", "Finding", "Subject", "require_check"]

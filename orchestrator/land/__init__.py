@@ -1,0 +1,9 @@
+"""Landing a wave: decide on one snapshot, prove it by its gates, move base by compare-and-swap."""
+
+from __future__ import annotations
+
+from orchestrator.land.merging import check_wave, merge_wave
+from orchestrator.land.recovery import recover
+from orchestrator.land.report import LandingReport, LeftOut
+
+__all__ = ["LandingReport", "LeftOut", "check_wave", "merge_wave", "recover"]

@@ -1,0 +1,207 @@
+"""`wave merge` and `wave check`: propose, run the gates on exactly what was proposed, look again, land."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from orchestrator import git
+from orchestrator.candidate import Candidate, identity, pinned
+from orchestrator.core.facts import LandingAsked, LandingBegun, LandingRefused
+from orchestrator.core.plan import LOCAL, WaveNumber
+from orchestrator.desk import Desk
+from orchestrator.errors import CommandFailed, UsageError
+from orchestrator.gates import GateVerdict, run_gates, run_wave_gates
+from orchestrator.land.moving import NotMoved, durable, move
+from orchestrator.land.proposal import (
+    Proposal,
+    Reason,
+    base_ref,
+    left_out,
+    not_done,
+    outlook,
+    propose,
+    tag_name,
+)
+from orchestrator.land.recovery import finish_landings, landed, landing_lock
+from orchestrator.land.report import LandingReport, LeftOut
+
+
+def merge_wave(desk: Desk, number: int, *, by: str, dry_run: bool = False) -> LandingReport:
+    """Land a wave, or say everything that is against it; then nothing was changed.
+
+    Blocks while gates run. An earlier landing that was cut short is finished or undone first.
+
+    Raises:
+        UsageError: the plan has no such wave.
+        Refused: another landing is under way, or an interrupted one needs a person.
+        HostUnreachable: a host of the wave does not answer.
+    """
+    wave = require_wave(desk, number)
+    with landing_lock(desk.home):
+        finish_landings(desk)
+        if desk.state.wave(wave).landed is not None:
+            return _already_landed(desk, wave)
+        if not dry_run:
+            desk.record(LandingAsked(wave=wave, by=by))
+        report = _merge(desk, wave, dry_run)
+        if not report.ok and not dry_run:
+            desk.record(LandingRefused(wave=wave, reasons=report.reasons))
+        return report
+
+
+def check_wave(desk: Desk, number: int) -> LandingReport:
+    """Conflicts and all gates of the branches as they stand; nothing is moved.
+
+    Whether the workstreams are done is only noted, and branches that do not exist yet are left out.
+
+    Raises:
+        UsageError: the plan has no such wave.
+        HostUnreachable: a host of the wave does not answer.
+    """
+    wave = require_wave(desk, number)
+    if desk.state.wave(wave).landed is not None:
+        return _already_landed(desk, wave)
+    proposal = propose(desk, wave)
+    absent = [LeftOut(name=name, reason="its branch does not exist yet") for name in proposal.missing]
+    verdicts = run_gates(desk, proposal.tips)
+    if proposal.candidate is not None and proposal.tips:
+        with pinned(desk.home.git, wave, proposal.candidate.commit):
+            verdicts += _wave_gates(desk, proposal.candidate, wave)
+    none = [] if proposal.tips else [Reason(text="none of its branches exists yet")]
+    report = _report(desk, proposal, [*none, *proposal.conflicts, *_red(verdicts)], verdicts)
+    unready = (f"not ready to land: {reason.words()}" for reason in not_done(desk.plan, desk.state, wave))
+    return replace(report, left_out=(*report.left_out, *absent), notes=tuple(unready), dry_run=True)
+
+
+def require_wave(desk: Desk, number: int) -> WaveNumber:
+    wave = WaveNumber(number)
+    if wave not in desk.plan.waves:
+        known = ", ".join(str(n) for n in desk.plan.waves) or "none"
+        raise UsageError(f"the plan has no wave {number}.", f"its waves: {known}")
+    return wave
+
+
+def _already_landed(desk: Desk, wave: WaveNumber) -> LandingReport:
+    fact = desk.state.wave(wave).landed
+    assert fact is not None
+    return LandingReport(
+        wave=wave,
+        ok=True,
+        landed=fact.landed,
+        base_before=fact.base_before,
+        base_after=fact.base_after,
+        candidate=fact.base_after,
+        tag=fact.tag,
+        already_landed=True,
+    )
+
+
+def _merge(desk: Desk, wave: WaveNumber, dry_run: bool) -> LandingReport:
+    proposal = propose(desk, wave)
+    reasons, notes = outlook(desk, proposal)
+    if reasons or proposal.candidate is None:
+        return replace(_report(desk, proposal, reasons, ()), notes=notes, dry_run=dry_run)
+    desk.say(f"wave {wave}: candidate {proposal.candidate.commit[:12]} of {' '.join(proposal.tips)}")
+    with pinned(desk.home.git, wave, proposal.candidate.commit):
+        verdicts = _all_gates(desk, proposal, proposal.candidate)
+        reasons = tuple(_red(verdicts)) or _second_look(desk, proposal)
+        report = replace(_report(desk, proposal, reasons, verdicts), notes=notes, dry_run=dry_run)
+        if reasons or dry_run:
+            return report
+        return _land(desk, proposal, proposal.candidate, report)
+
+
+def _all_gates(desk: Desk, proposal: Proposal, candidate: Candidate) -> tuple[GateVerdict, ...]:
+    """The wave's own gates run when those of its workstreams are green."""
+    verdicts = run_gates(desk, proposal.tips)
+    if all(verdict.ok for verdict in verdicts):
+        verdicts += _wave_gates(desk, candidate, proposal.wave)
+    return verdicts
+
+
+def _wave_gates(desk: Desk, candidate: Candidate, wave: WaveNumber) -> tuple[GateVerdict, ...]:
+    return run_wave_gates(desk, wave, candidate.commit, base=candidate.base)
+
+
+def _red(verdicts: Iterable[GateVerdict]) -> Iterable[Reason]:
+    for verdict in verdicts:
+        if not verdict.ok:
+            where = f"; see {_log(verdict)}" if verdict.log else ""
+            yield Reason(text=f"{verdict.gate} is red: {verdict.why}{where}", workstream=verdict.workstream)
+
+
+def _log(verdict: GateVerdict) -> str:
+    return verdict.log or "" if verdict.host == LOCAL else f"{verdict.host}:{verdict.log}"
+
+
+def _second_look(desk: Desk, proposal: Proposal) -> tuple[Reason, ...]:
+    """What changed while the gates ran: they proved the proposal, and nothing else."""
+    again = propose(desk, proposal.wave)
+    return (*again.moved(proposal), *outlook(desk, again)[0])
+
+
+def _report(
+    desk: Desk, proposal: Proposal, reasons: Sequence[Reason], verdicts: Sequence[GateVerdict]
+) -> LandingReport:
+    """What came of it, as long as nothing has landed."""
+    return LandingReport(
+        wave=proposal.wave,
+        ok=not reasons,
+        landed=() if reasons else tuple(proposal.tips),
+        left_out=left_out(reasons),
+        gates=tuple(verdicts),
+        base_before=proposal.base,
+        base_after=git.resolve(desk.home.git, base_ref(desk.plan)),
+        reasons=tuple(reason.words() for reason in reasons),
+        candidate=proposal.candidate.commit if proposal.candidate else None,
+    )
+
+
+def _land(desk: Desk, proposal: Proposal, candidate: Candidate, report: LandingReport) -> LandingReport:
+    begun = LandingBegun(
+        wave=proposal.wave,
+        base=desk.plan.base,
+        base_before=proposal.base,
+        candidate=candidate.commit,
+        tag=tag_name(desk.plan, proposal.wave),
+        tag_object=_tag(desk, proposal, candidate, report.gates),
+        tips=dict(proposal.tips),
+    )
+    desk.record(begun)
+    try:
+        move(desk, begun)
+    except NotMoved as why:
+        return replace(report, ok=False, landed=(), reasons=(str(why),))
+    desk.record(landed(begun))
+    desk.say(f"wave {begun.wave}: {begun.base} moved to {begun.candidate[:12]}, tag {begun.tag}")
+    pushed, error = _push(desk, begun)
+    return replace(report, base_after=begun.candidate, tag=begun.tag, pushed=pushed, push_error=error)
+
+
+def _tag(desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequence[GateVerdict]) -> str:
+    """An annotated tag object that says what landed and what proved it; no ref points to it yet."""
+    goal = desk.plan.waves[proposal.wave].goal
+    lines = [f"wave {proposal.wave}" + (f": {goal}" if goal else ""), ""]
+    lines += [f"{name} {tip}" for name, tip in proposal.tips.items()]
+    if verdicts:
+        lines += ["", *(f"{verdict.gate} of {verdict.subject}: green" for verdict in verdicts)]
+    tagger = identity(desk.home.git, [candidate.commit])
+    name = tag_name(desk.plan, proposal.wave)
+    return git.make_tag(durable(desk.home), name, candidate.commit, "\n".join(lines), tagger)
+
+
+def _push(desk: Desk, begun: LandingBegun) -> tuple[bool | None, str | None]:
+    """Base and tag to the plan's remote. A push that fails changes nothing about the landing."""
+    remote = desk.plan.remote
+    if remote is None:
+        return None, None
+    specs = [f"{begun.candidate}:refs/heads/{begun.base}", f"refs/tags/{begun.tag}:refs/tags/{begun.tag}"]
+    try:
+        refused = git.push(desk.home.git, remote, specs, atomic=True)
+    except CommandFailed as error:
+        return False, error.message
+    if refused:
+        return False, "; ".join(f"{ref}: {why}" for ref, why in refused.items())
+    desk.say(f"wave {begun.wave}: pushed to {remote}")
+    return True, None

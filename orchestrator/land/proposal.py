@@ -1,0 +1,205 @@
+"""What landing a wave would do now, and everything that speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator import git
+from orchestrator.candidate import Candidate, build_candidate, is_ours
+from orchestrator.core.gating import is_done, waves_before
+from orchestrator.core.observation import Observation
+from orchestrator.core.plan import BranchName, CommitId, Plan, WaveNumber, Workstream
+from orchestrator.core.state import State, Wanted
+from orchestrator.core.status import state_in_words
+from orchestrator.desk import Desk
+from orchestrator.land.checkouts import checkouts_of, named, obstacles, step
+from orchestrator.land.report import LeftOut
+from orchestrator.tips import read_tips
+from orchestrator.wire import Changes, ReadChanges
+
+STATUS_DEADLINE_S = 120.0
+"""For `git status` in worktrees with many files on a cold disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why not; `workstream` where one is to blame."""
+
+    text: str
+    workstream: str | None = None
+
+    def words(self) -> str:
+        return f"{self.workstream}: {self.text}" if self.workstream else self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """One snapshot: where base and the branches stand, and the candidate made of them.
+
+    `candidate` is None when the branches conflict; `conflicts` then says how.
+    """
+
+    wave: WaveNumber
+    base: str
+    tips: Mapping[str, CommitId]
+    candidate: Candidate | None
+    conflicts: tuple[Reason, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def moved(self, earlier: Proposal) -> tuple[Reason, ...]:
+        """What is no longer as it was in an `earlier` look."""
+        names = dict.fromkeys([*earlier.tips, *self.tips])
+        tips = [name for name in names if self.tips.get(name) != earlier.tips.get(name)]
+        moved = [Reason(text="its branch moved meanwhile; run it again", workstream=n) for n in tips]
+        if self.base != earlier.base:
+            moved.append(Reason(text="base moved meanwhile; run it again"))
+        return tuple(moved)
+
+
+def tag_name(plan: Plan, wave: WaveNumber) -> str:
+    return f"{plan.project}/wave{wave}"
+
+
+def base_ref(plan: Plan) -> str:
+    return f"refs/heads/{plan.base}"
+
+
+def propose(desk: Desk, wave: WaveNumber) -> Proposal:
+    """Read everything once and build the candidate; no branch is touched.
+
+    Raises:
+        HostUnreachable: a branch of the wave lives on a host that does not answer.
+        CommandFailed: base does not exist.
+    """
+    members = desk.plan.of_wave(wave)
+    tips = read_tips(desk, [w.name for w in members])
+    base = git.resolve(desk.home.git, base_ref(desk.plan))
+    built = build_candidate(desk.home.git, desk.plan, wave, base, tips)
+    conflicts: tuple[Reason, ...] = ()
+    if not isinstance(built, Candidate):
+        conflicts = tuple(Reason(text=c.words(), workstream=c.workstream) for c in built.collisions)
+    return Proposal(
+        wave=wave,
+        base=base,
+        tips=tips,
+        candidate=built if isinstance(built, Candidate) else None,
+        conflicts=conflicts,
+        missing=tuple(w.name for w in members if w.name not in tips),
+    )
+
+
+def outlook(desk: Desk, proposal: Proposal) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
+    """Everything but gates that keeps the wave from landing now; and what is only worth knowing."""
+    dirty, untracked = _uncommitted(desk, proposal.wave)
+    reasons = (
+        *_earlier_waves(desk.plan, desk.state, proposal.wave),
+        *not_done(desk.plan, desk.state, proposal.wave),
+        *(_no_branch(desk.plan, name) for name in proposal.missing),
+        *dirty,
+        *proposal.conflicts,
+        *_refs_taken(desk, proposal),
+        *_checkouts(desk, proposal),
+    )
+    return reasons, (*_nothing_to_merge(desk.plan, proposal), *untracked)
+
+
+def _nothing_to_merge(plan: Plan, proposal: Proposal) -> Iterator[str]:
+    for name in proposal.candidate.contained if proposal.candidate else ():
+        yield f"{name}: no commits that {plan.base} lacks; nothing to merge"
+
+
+def _earlier_waves(plan: Plan, state: State, wave: WaveNumber) -> Iterator[Reason]:
+    earlier = waves_before(plan, state, wave)
+    if earlier:
+        listed = ", ".join(str(number) for number in earlier)
+        yield Reason(text=f"wave {listed} lands first: waves land in ascending order")
+
+
+def not_done(plan: Plan, state: State, wave: WaveNumber) -> Iterator[Reason]:
+    for workstream in plan.of_wave(wave):
+        if not is_done(state, workstream):
+            yield Reason(text=f"is {_words(plan, state, workstream)}, not done", workstream=workstream.name)
+
+
+def _words(plan: Plan, state: State, workstream: Workstream) -> str:
+    if isinstance(state.of(workstream.name).phase, Wanted):
+        return "waiting"
+    word, why = state_in_words(plan, state, Observation(), workstream, 0.0)
+    return f"{word} ({why})" if why else word
+
+
+def _no_branch(plan: Plan, name: str) -> Reason:
+    branch = plan.workstream(name).branch
+    return Reason(text=f"its branch {branch} does not exist", workstream=name)
+
+
+def _uncommitted(desk: Desk, wave: WaveNumber) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
+    """Work in the wave's worktrees that no branch holds: tracked files refuse, untracked are listed."""
+    reasons: list[Reason] = []
+    listed: list[str] = []
+    for name, changes in _changes(desk, wave):
+        if changes.operation is not None:
+            reasons.append(
+                Reason(text=f"a {changes.operation} is under way in {changes.path}", workstream=name)
+            )
+        if changes.tracked:
+            text = f"uncommitted changes in {changes.path}: {', '.join(changes.tracked)}"
+            reasons.append(Reason(text=text, workstream=name))
+        if changes.untracked:
+            listed.append(f"{name}: untracked, not part of the landing: {named(changes.untracked)}")
+    return tuple(reasons), tuple(listed)
+
+
+def _changes(desk: Desk, wave: WaveNumber) -> Iterator[tuple[str, Changes]]:
+    members = desk.plan.of_wave(wave)
+    for host in dict.fromkeys(w.host for w in members):
+        site = desk.site(host)
+        paths = {
+            desk.state.of(w.name).worktree or site.worktree_path(w): w.name for w in members if w.host == host
+        }
+        answer = site.call(ReadChanges(paths=tuple(paths)), deadline_s=STATUS_DEADLINE_S)
+        yield from ((paths[changes.path], changes) for changes in answer.worktrees)
+
+
+def _refs_taken(desk: Desk, proposal: Proposal) -> Iterator[Reason]:
+    tag = tag_name(desk.plan, proposal.wave)
+    found = git.refs(desk.home.git, f"refs/tags/{tag}", f"refs/tags/{desk.plan.project}")
+    if f"refs/tags/{desk.plan.project}" in found:
+        yield Reason(text=f"the tag {desk.plan.project} leaves no room for the tag {tag}; rename it")
+    elif f"refs/tags/{tag}" in found:
+        yield Reason(text=f"the tag {tag} exists already; rename or delete it: git tag -d {tag}")
+    elif found:
+        yield Reason(text=f"tags below {tag} leave no room for it; rename them: {named(tuple(found))}")
+    yield from _integration_taken(desk, proposal)
+
+
+def _integration_taken(desk: Desk, proposal: Proposal) -> Iterator[Reason]:
+    branch = desk.plan.integration_branch(proposal.wave)
+    where = checkouts_of(desk.home.git, branch)
+    if where:
+        yield Reason(text=f"the branch {branch} is checked out in {where[0]}; switch that to another")
+    standing = integration_standing(desk, branch)
+    if standing is None or proposal.candidate is None or is_ours(desk.home.git, standing):
+        return
+    if not git.is_ancestor(desk.home.git, standing, proposal.candidate.commit):
+        yield Reason(text=f"the branch {branch} has commits of its own; rename or delete it")
+
+
+def integration_standing(desk: Desk, branch: BranchName) -> str | None:
+    return git.branches(desk.home.git, [branch]).get(branch)
+
+
+def _checkouts(desk: Desk, proposal: Proposal) -> Iterator[Reason]:
+    if proposal.candidate is not None:
+        move = step(desk.home.git, proposal.base, proposal.candidate.commit)
+        yield from (Reason(text=text) for text in obstacles(desk.home.git, desk.plan.base, move))
+
+
+def left_out(reasons: Sequence[Reason]) -> tuple[LeftOut, ...]:
+    """Those reasons that name a workstream, one entry each."""
+    texts: dict[str, list[str]] = {}
+    for reason in reasons:
+        if reason.workstream is not None:
+            texts.setdefault(reason.workstream, []).append(reason.text)
+    return tuple(LeftOut(name=name, reason="; ".join(parts)) for name, parts in texts.items())

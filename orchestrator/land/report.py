@@ -1,0 +1,76 @@
+"""What became of a wave, for tools and for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.gates import GateVerdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A workstream that holds the wave back, or was not part of it, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingReport:
+    """`reasons` say why the answer is no, all of them; `notes` are worth knowing in any case.
+
+    `landed` is what a dry run would land. `base_after` is where base is now.
+    """
+
+    wave: int
+    ok: bool
+    landed: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    gates: tuple[GateVerdict, ...] = ()
+    base_before: str | None = None
+    base_after: str | None = None
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    tag: str | None = None
+    candidate: str | None = None
+    dry_run: bool = False
+    already_landed: bool = False
+    pushed: bool | None = None
+    push_error: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "wave": self.wave,
+            "ok": self.ok,
+            "landed": list(self.landed),
+            "left_out": [{"name": one.name, "reason": one.reason} for one in self.left_out],
+            "gates": [verdict.document() for verdict in self.gates],
+            "findings": [f.document() for verdict in self.gates for f in verdict.findings],
+            "base_before": self.base_before,
+            "base_after": self.base_after,
+            "reasons": list(self.reasons),
+            "notes": list(self.notes),
+            "tag": self.tag,
+            "candidate": self.candidate,
+            "dry_run": self.dry_run,
+            "already_landed": self.already_landed,
+            "pushed": self.pushed,
+            "push_error": self.push_error,
+        }
+
+    def lines(self) -> tuple[str, ...]:
+        """The verdict in words, without the gates."""
+        notes = (*self.notes, *((f"not pushed: {self.push_error}",) if self.push_error else ()))
+        return (*self.reasons, *notes, self._verdict())
+
+    def _verdict(self) -> str:
+        names = " ".join(self.landed)
+        if self.already_landed:
+            return f"wave {self.wave}: already landed"
+        if not self.ok:
+            return f"wave {self.wave} cannot land; nothing was changed"
+        if self.dry_run:
+            return f"wave {self.wave} would land: {names}"
+        before, after = (self.base_before or "-")[:12], (self.base_after or "-")[:12]
+        return f"wave {self.wave} landed: {names} ({before} → {after}, tag {self.tag})"

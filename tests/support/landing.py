@@ -1,0 +1,169 @@
+"""A repository with a plan, and a desk over it: real git, the real agent of this machine, facts in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.core import facts as f
+from orchestrator.core.facts import Fact
+from orchestrator.core.plan import (
+    LOCAL,
+    BranchName,
+    Gate,
+    Host,
+    HostName,
+    Plan,
+    Wave,
+    WaveNumber,
+    Workstream,
+    WorkstreamName,
+)
+from orchestrator.core.state import State
+from orchestrator.land import LandingReport, check_wave, merge_wave
+from orchestrator.site import Home, Site, Sites, find_home
+from tests.support.repository import Repository, pin, repository_at
+
+
+def gate(name: str, run: str | None = None, **more: Any) -> Gate:
+    """Without a command, the built-in check of that name."""
+    return Gate(name=name, run=run, check=None if run else name, **more)
+
+
+def workstream(name: str, *gates: Gate, wave: int = 1, **more: Any) -> Workstream:
+    fields: dict[str, Any] = {"branch": BranchName(f"p/{name}"), "base": BranchName("main"), **more}
+    return Workstream(name=WorkstreamName(name), wave=WaveNumber(wave), gates=gates, **fields)
+
+
+def plan_of(
+    repo: Path,
+    *workstreams: Workstream,
+    waves: Mapping[int, Mapping[str, Any]] | None = None,
+    hosts: tuple[Host, ...] = (),
+    remote: str | None = None,
+) -> Plan:
+    """`waves` holds fields of single waves."""
+    numbers = sorted({w.wave for w in workstreams})
+    return Plan(
+        source=str(repo / "waves.yaml"),
+        digest="0",
+        project="p",
+        base=BranchName("main"),
+        integration="integration/wave{wave}",
+        remote=remote,
+        tmux_socket=None,
+        hosts={LOCAL: Host(name=LOCAL), **{host.name: host for host in hosts}},
+        gates={},
+        waves={
+            number: Wave(
+                number=number,
+                workstreams=tuple(w.name for w in workstreams if w.wave == number),
+                **(waves or {}).get(number, {}),
+            )
+            for number in numbers
+        },
+        workstreams={w.name: w for w in workstreams},
+    )
+
+
+class Desk:
+    """`facts` are what was recorded, `said` what people were told."""
+
+    def __init__(self, plan: Plan, home: Home) -> None:
+        self.plan = plan
+        self.home = home
+        self.state = State()
+        self.facts: list[Fact] = []
+        self.said: list[str] = []
+        self.sites = Sites(plan, home, owner="test")
+
+    def site(self, host: HostName) -> Site:
+        return self.sites.site(host)
+
+    def record(self, *facts: Fact) -> None:
+        for fact in facts:
+            self.state = self.state.after(fact)
+            self.facts.append(fact)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def of_kind(self, kind: type[Fact]) -> list[Any]:
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+    def finish(self, *names: str) -> None:
+        """Say that these workstreams are done; all when none is named."""
+        for name in names or self.plan.workstreams:
+            self.record(f.DoneAsked(workstream=name, by="test"))
+
+
+class Scene:
+    """`root` has `main` checked out; `worktree` are the workstreams' places."""
+
+    def __init__(self, repo: Repository) -> None:
+        self.repo = repo
+        self.root = repo.path
+        self.worktrees = repo.path.with_name(f"{repo.path.name}.worktrees")
+        self._desks: list[Desk] = []
+
+    def desk(self, *workstreams: Workstream, done: bool = True, **fields: Any) -> Desk:
+        (self.root / ".git" / "orchestrator").mkdir(exist_ok=True)
+        desk = Desk(plan_of(self.root, *workstreams, **fields), find_home(self.root))
+        self._desks.append(desk)
+        if done:
+            desk.finish()
+        return desk
+
+    def work(self, name: str, files: dict[str, str], start: str = "main") -> str:
+        """Commit files on `p/NAME` in its own worktree."""
+        path = self.worktrees / name
+        if not path.exists():
+            self.repo.git("worktree", "add", "--quiet", "-b", f"p/{name}", str(path), start)
+        return self.repo.commit_files(f"work of {name}", files, cwd=path)
+
+    def refs(self) -> dict[str, str]:
+        lines = self.repo.git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+        return dict(line.split(" ") for line in lines)
+
+    def status(self, cwd: Path | None = None) -> str:
+        return self.repo.git("status", "--porcelain", cwd=cwd)
+
+    def tip(self, name: str) -> str:
+        return self.repo.git("rev-parse", name)
+
+    def graph(self) -> str:
+        """Subjects of the first-parent history and what each merge brought."""
+        return self.repo.git("log", "--first-parent", "--format=%s", "main")
+
+    def close(self) -> None:
+        for desk in self._desks:
+            desk.sites.close_all()
+
+
+def merge(desk: Desk, wave: int = 1, **options: Any) -> LandingReport:
+    return merge_wave(desk, wave, by="ada", **options)
+
+
+def check(desk: Desk, wave: int = 1) -> LandingReport:
+    return check_wave(desk, wave)
+
+
+@contextmanager
+def landing_scene(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    pin(monkeypatch, folder)
+    with repository_at(folder / "my repo") as repo:
+        scene = Scene(repo)
+        try:
+            yield scene
+        finally:
+            scene.close()
+
+
+@pytest.fixture(name="scene")
+def scene_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    with landing_scene(tmp_path, monkeypatch) as scene:
+        yield scene
