@@ -119,7 +119,9 @@ class Tmux(libtmux.Server):
     def open(self, openings: Sequence[Opening]) -> dict[str, str]:
         """Open sessions; the answer is the reason for each launch whose session did not open.
 
-        A batch stops at its first error: that one is named, and the rest is tried again without it.
+        A batch stops at its first error, and does not say where. What is missing is tried again: what
+        fails as the first of a batch is named. A session that opened meanwhile, by an earlier agent's
+        last command, is no failure.
         """
         failed: dict[str, str] = {}
         remaining = list(openings)
@@ -127,10 +129,11 @@ class Tmux(libtmux.Server):
             tried, message = self._open_until_error(remaining)
             here = {pane.own for pane in self.panes_listed()}
             missing = [opening for opening in tried if opening.launch not in here]
-            unheard = "tmux reported success, but the session is not there"
-            # After an error the first that is missing is the one that failed; later ones were not tried.
-            for opening in missing[:1] if message else missing:
-                failed[opening.launch] = message or unheard
+            if not message:
+                unheard = "tmux reported success, but the session is not there"
+                failed |= {opening.launch: unheard for opening in missing}
+            elif tried[0] in missing:
+                failed[tried[0].launch] = message
             remaining = [o for o in remaining if o.launch not in here and o.launch not in failed]
         return failed
 

@@ -232,7 +232,8 @@ def _plan(run: _Run, job: _Job, looked: worktrees.Looked) -> bool:
 
 def _make_branches(run: _Run, jobs: list[_Job]) -> list[_Job]:
     steps = [job.step for job in jobs if job.step and job.step.new_branch]
-    refused = worktrees.make_branches(run.place, steps)
+    locks = tuple(lock for job in jobs for lock in job.pass_fds())
+    refused = worktrees.make_branches(run.place, steps, locks)
     for job in jobs:
         if job.name in refused:
             run.refused(job, CannotStart("git", refused[job.name]))

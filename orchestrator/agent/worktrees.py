@@ -135,9 +135,9 @@ def _is_leftover(place: Place, path: str) -> bool:
         return False
 
 
-def make_branches(place: Place, steps: Sequence[Step]) -> dict[str, str]:
+def make_branches(place: Place, steps: Sequence[Step], pass_fds: tuple[int, ...]) -> dict[str, str]:
     """Make the steps' new branches, at once if that can be; reasons for those that could not be made."""
-    repository = git.Git(place.common_dir)
+    repository = git.Git(place.common_dir, pass_fds=pass_fds)
     creations = [git.Create(f"refs/heads/{step.worktree.branch}", step.tip) for step in steps]
     try:
         if creations:

@@ -123,3 +123,13 @@ def test_more_sessions_than_one_command_line_holds(scene: Scene, tmp_path: Path)
     assert list(failed) == ["twice"] and "duplicate session" in failed["twice"]
     assert len(scene.tmux.sessions()) == 59
     eventually(lambda: str(folder) in scene.tmux.run("capture-pane", "-p", "-J", "-t", "=s59:"))
+
+
+def test_sessions_an_earlier_agent_s_last_command_opens_are_no_failure(scene: Scene, tmp_path: Path) -> None:
+    openings = [
+        Opening(session=f"s{n}", launch=f"l{n}", folder=tmp_path, argv=("sleep", "60")) for n in range(4)
+    ]
+    tmux = Tmux(scene.tmux.socket)
+    assert tmux.open([openings[0], openings[2]]) == {}
+    assert tmux.open(openings) == {}
+    assert scene.tmux.sessions() == ["s0", "s1", "s2", "s3"]
