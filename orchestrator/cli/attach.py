@@ -27,7 +27,7 @@ def attach(name: Name, plan: PlanFile = None) -> None:
     """Attach to a workstream's session, through SSH when remote."""
     loaded = find_here(plan).load_plan()
     (found,) = chosen([name], loaded.workstreams)[:1]
-    workstream = loaded.workstreams[found]  # type: ignore[index]
+    workstream = loaded.workstream(found)
     session = loaded.session(workstream.name)
     host = loaded.hosts[workstream.host]
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

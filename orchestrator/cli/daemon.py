@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -52,13 +53,26 @@ def is_locked(here: Here) -> bool:
     return False
 
 
-def wait_until_gone(here: Here) -> None:
-    """Blocks until the daemon's process has ended."""
+def wait_until_gone(here: Here, pid: int) -> None:
+    """Blocks until the daemon's process has ended: its lock goes first."""
     deadline = time.monotonic() + CHANGE_DEADLINE_S
-    while is_locked(here):
+    while is_locked(here) or _exists(pid):
         if time.monotonic() > deadline:
             raise OrchestratorError("the daemon does not end.", f"see {here.state_paths.log}")
         time.sleep(0.02)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        if os.waitpid(pid, os.WNOHANG) == (0, 0):
+            return True  # our own child, still there
+    except ChildProcessError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def names_meant(here: Here, given: list[str] | None) -> tuple[str, ...]:

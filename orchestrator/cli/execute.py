@@ -33,7 +33,7 @@ def execute(
     here = find_here(plan)
     loaded = here.load_plan()
     (found,) = chosen([name], loaded.workstreams)[:1]
-    workstream = loaded.workstreams[found]  # type: ignore[index]
+    workstream = loaded.workstream(found)
     record = here.load_state().of(found)
     worktree = record.worktree or _default_worktree(here, loaded, workstream)
     env = worktree_environment(workstream, record, worktree)

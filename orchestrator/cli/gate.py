@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli.completion import complete_gates
 from orchestrator.cli.here import find_here
+from orchestrator.cli.landing_report import tell_gates
 from orchestrator.cli.names import chosen, require_one_of
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
-from orchestrator.cli.printing import one_line, tell_json, tell_table
+from orchestrator.cli.own_desk import OwnDesk, own_desk
+from orchestrator.cli.printing import note, one_line, tell_json, tell_table
 from orchestrator.cli.status_table import duration
+from orchestrator.errors import Refused
 
 if TYPE_CHECKING:
-    from orchestrator.core.plan import Gate, Plan
+    from orchestrator.core.plan import CommitId, Gate, Plan
 
 
 def list_gates(plan: PlanFile = None, as_json: AsJson = False) -> None:
@@ -38,11 +42,31 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run the gates of workstreams on their committed tips."""
+    from orchestrator.gates import gates_document, run_gates
+
     here = find_here(plan)
     loaded = here.load_plan()
     wanted = chosen(names, loaded.workstreams)
     only = tuple(require_one_of("gate", gate, every_gate(loaded)) for gate in gates or ())
-    raise NotImplementedError(wanted, only, no_cache, as_json)
+    with own_desk(here, loaded) as desk:
+        tips = _tips(desk, wanted)
+        verdicts = run_gates(desk, tips, only=only or None, use_cache=not no_cache)
+    tell_gates(gates_document(verdicts), as_json)
+
+
+def _tips(desk: OwnDesk, names: Sequence[str]) -> dict[str, CommitId]:
+    """Raises:
+    Refused: none of the branches exists yet.
+    """
+    from orchestrator.tips import read_tips
+
+    tips = read_tips(desk, names)
+    for name in names:
+        if name not in tips:
+            note(f"{name}: its branch {desk.plan.workstream(name).branch} does not exist yet")
+    if not tips:
+        raise Refused("there is no branch to check yet.", "orchestrator up")
+    return tips
 
 
 def every_gate(plan: Plan) -> dict[str, Gate]:

@@ -24,7 +24,11 @@ def open_sites(here: Here, plan: Plan) -> Iterator[OpenSite]:
     owner = here.load_state().token
     sites = Sites(plan, here.find_home(), owner)
 
+    closed = False
+
     def open_site(host: HostName) -> Site:
+        if closed:
+            raise Refused("interrupted.")
         # The first to come marks a clone there as its own: that must be the daemon, whose journal has a name.
         if not owner and plan.hosts[host].ssh is not None:
             raise Refused(f"nothing was ever started on {host}.", "orchestrator up")
@@ -33,4 +37,5 @@ def open_sites(here: Here, plan: Plan) -> Iterator[OpenSite]:
     try:
         yield open_site
     finally:
+        closed = True
         sites.close_all()

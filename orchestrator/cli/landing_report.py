@@ -1,7 +1,8 @@
-"""What a landing, or its check, came to."""
+"""What gates came to, and what a landing or its check came to."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
@@ -13,41 +14,91 @@ from orchestrator.errors import ExitStatus
 Document = dict[str, Any]
 
 
-def tell_landing(report: Document, as_json: bool, *, dry_run: bool) -> None:
+def tell_landing(report: Document, as_json: bool) -> None:
     """Print the report; exits 1 when the answer is no."""
     if as_json:
         tell_json(report)
     else:
-        for line in _lines(report, dry_run):
+        for line in _landing_lines(report):
             tell(line)
     if not report["ok"]:
         raise typer.Exit(ExitStatus.NO)
 
 
-def gate_lines(gates: list[Document]) -> list[str]:
-    lines = aligned(_gate_row(gate) for gate in gates)
-    logs = [f"  see {gate['log']}" for gate in gates if not gate["ok"] and gate.get("log")]
-    return [*lines, *dict.fromkeys(logs)]
+def tell_gates(document: Document, as_json: bool) -> None:
+    """Print the verdicts; exits 1 when one is red."""
+    if as_json:
+        tell_json(document)
+    else:
+        for line in (*gate_lines(document["gates"]), *_finding_lines(document["findings"])):
+            tell(line)
+    if not document["ok"]:
+        raise typer.Exit(ExitStatus.NO)
+
+
+def gate_lines(gates: Sequence[Document]) -> list[str]:
+    logs = [_log(gate) for gate in gates if not gate["ok"] and gate["log"]]
+    return [*aligned(_gate_row(gate) for gate in gates), *dict.fromkeys(logs)]
 
 
 def _gate_row(gate: Document) -> tuple[str, ...]:
-    mark = styled("✓", "green") if gate["ok"] else styled("✗", "red")
     took = "cached" if gate["cached"] else duration(gate["seconds"])
-    return (f"{mark} {gate['workstream'] or 'wave'}", gate["gate"], took)
+    why = "" if gate["ok"] else one_line(gate["message"].partition("\n")[0])
+    return (f"{_mark(gate['ok'])} {gate['workstream'] or 'the wave'}", gate["gate"], took, why)
 
 
-def _lines(report: Document, dry_run: bool) -> list[str]:
-    left_out = [
-        f"{styled('✗', 'red')} {one['name']}: {one_line(one['reason'])}" for one in report["left_out"]
-    ]
-    return [*gate_lines(report["gates"]), *left_out, _verdict(report, dry_run)]
+def _log(gate: Document) -> str:
+    host = "" if gate["host"] == "local" else f"{gate['host']}:"
+    return f"    → see {host}{gate['log']}"
 
 
-def _verdict(report: Document, dry_run: bool) -> str:
-    wave, landed = report["wave"], " ".join(report["landed"])
+def _finding_lines(findings: Sequence[Document]) -> Iterator[str]:
+    for finding in findings:
+        place = ":".join(str(part) for part in (finding["path"], finding["line"]) if part is not None)
+        where = f"{place}: " if place else ""
+        yield f"  {finding['workstream'] or 'the wave'}: {where}{one_line(finding['message'])}"
+
+
+def _landing_lines(report: Document) -> Iterator[str]:
+    yield from gate_lines(report["gates"])
+    for reason in report["reasons"]:
+        yield f"{_mark(False)} {one_line(reason)}"
+    for one in report["left_out"]:
+        if not any(one["name"] in reason for reason in report["reasons"]):
+            yield f"{styled('·', 'yellow')} {one['name']}: {one_line(one['reason'])}"
+    for text in report["notes"]:
+        yield f"{styled('·', 'yellow')} {one_line(text)}"
+    yield f"{_mark(report['ok'])} {_verdict(report)}"
+    yield from _next(report)
+
+
+def _verdict(report: Document) -> str:
+    wave, names = f"wave {report['wave']}", " ".join(report["landed"])
+    if report["already_landed"]:
+        return f"{wave}: already landed"
     if not report["ok"]:
-        return f"{styled('✗', 'red')} wave {wave} cannot land"
-    if dry_run:
-        return f"{styled('✓', 'green')} wave {wave} would land: {landed}"
-    move = f"{(report['base_before'] or '-')[:12]} → {(report['base_after'] or '-')[:12]}"
-    return f"{styled('✓', 'green')} wave {wave} landed: {landed} ({move})"
+        return f"{wave} cannot land; nothing was changed"
+    if report["dry_run"]:
+        return f"{wave} would land: {names}"
+    return f"{wave} landed: {names} ({_short(report['base_before'])} → {_short(report['base_after'])})"
+
+
+def _next(report: Document) -> Iterator[str]:
+    """Where to look next."""
+    if not report["ok"]:
+        return
+    if report["push_error"]:
+        yield f"{styled('!', 'yellow')} not pushed: {one_line(report['push_error'])}"
+    if report["dry_run"]:
+        yield f"    → orchestrator wave merge {report['wave']}"
+    else:
+        span = f"{_short(report['base_before'])}..{_short(report['base_after'])}"
+        yield f"    → git log --oneline {span}; git show {report['tag']}"
+
+
+def _short(commit: str | None) -> str:
+    return (commit or "-")[:12]
+
+
+def _mark(ok: bool) -> str:
+    return styled("✓", "green") if ok else styled("✗", "red")

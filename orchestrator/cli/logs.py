@@ -34,7 +34,7 @@ def logs(
     here = find_here(plan)
     loaded = here.load_plan()
     (found,) = chosen([name], loaded.workstreams)[:1]
-    workstream = loaded.workstreams[found]  # type: ignore[index]
+    workstream = loaded.workstream(found)
     with open_sites(here, loaded) as open_site:
         offset = _print_from(open_site, workstream, lines)
         while follow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,10 @@ def run(arguments: Sequence[str]) -> int:
     """The command's exit status; never raises."""
     prepare_streams()
     status = _run(arguments)
+    if status == ExitStatus.INTERRUPTED and threading.active_count() > 1:
+        # A thread may wait for a lock or a host; the user does not.
+        sys.stderr.flush()
+        os._exit(status)
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -33,7 +33,7 @@ def offline_status(here: Here) -> dict[str, Any]:
     observation = _look(plan, state, home, now)
     state = _with_ends(plan, state, observation, now)
     daemon = DaemonStatus(running=False, pid=None)
-    found = status(plan, state, observation, _tips(here, plan, home), daemon, now)
+    found = status(plan, state, observation, _tips(plan, home), daemon, now)
     # A beat's age is counted from when its number last changed, which one look cannot tell.
     streams = tuple(replace(w, heartbeat_age_s=None) for w in found.workstreams)
     return asdict(replace(found, workstreams=streams))
@@ -72,20 +72,10 @@ def _with_ends(plan: Plan, state: State, observation: Observation, now: float) -
     return state
 
 
-def _tips(here: Here, plan: Plan, home: Home) -> Tips:
-    from orchestrator import git
-    from orchestrator.core.facts import GateFinished
+def _tips(plan: Plan, home: Home) -> Tips:
     from orchestrator.core.gating import Tips
-    from orchestrator.core.plan import CommitId
-    from orchestrator.journal import Journal
+    from orchestrator.gates import green_gates
+    from orchestrator.tips import known_tips
 
-    found = git.branches(home.git, [w.branch for w in plan.workstreams.values()])
-    commits = {str(w.name): CommitId(found[w.branch]) for w in plan.workstreams.values() if w.branch in found}
-    journal = Journal.read(here.state_paths.journal)
-    facts = [entry.fact for entry in journal.entries()] if journal else []
-    verdicts = {
-        (fact.workstream, fact.gate, CommitId(fact.commit)): fact.ok
-        for fact in facts
-        if isinstance(fact, GateFinished) and fact.workstream is not None
-    }
-    return Tips(commits=commits, green=frozenset(key for key, ok in verdicts.items() if ok))
+    commits = known_tips(home, plan)
+    return Tips(commits=commits, green=green_gates(home, plan, commits))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from orchestrator.core.plan import HostName, Plan
 
 
+SCREEN_LINES = 60
+
+
 def peek(
     names: AnyNames = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines of each.")] = 8,
@@ -30,7 +33,7 @@ def peek(
     wanted = chosen(names, loaded.workstreams)
     with open_sites(here, loaded) as open_site:
         panes, silent = _panes(open_site, loaded, wanted, lines)
-    documents = [_document(loaded, name, panes, silent) for name in wanted]
+    documents = [_document(loaded, name, panes, silent, lines) for name in wanted]
     if as_json:
         tell_json({"workstreams": documents})
         return
@@ -46,30 +49,37 @@ def _panes(
 
     sessions: dict[HostName, list[str]] = {}
     for name in names:
-        workstream = plan.workstreams[name]  # type: ignore[index]
+        workstream = plan.workstream(name)
         sessions.setdefault(workstream.host, []).append(plan.session(workstream.name))
     panes: dict[str, str] = {}
     silent: dict[str, str] = {}
     for host, asked in sessions.items():
         try:
-            request = Capture(tmux_socket=plan.tmux_socket, sessions=tuple(asked), lines=lines)
+            request = Capture(tmux_socket=plan.tmux_socket, sessions=tuple(asked), lines=SCREEN_LINES + lines)
             panes.update(open_site(host).call(request).panes)
         except HostUnreachable as error:
             silent[host] = error.message
     return panes, silent
 
 
-def _document(plan: Plan, name: str, panes: dict[str, str], silent: dict[str, str]) -> dict[str, object]:
-    workstream = plan.workstreams[name]  # type: ignore[index]
+def _document(
+    plan: Plan, name: str, panes: dict[str, str], silent: dict[str, str], lines: int
+) -> dict[str, object]:
+    workstream = plan.workstream(name)
     session = plan.session(workstream.name)
     text = panes.get(session)
     return {
         "name": name,
         "session": session,
         "exists": text is not None if workstream.host not in silent else None,
-        "lines": text.splitlines() if text is not None else [],
+        "lines": _last(text or "", lines),
         "reason": silent.get(workstream.host, "" if text is not None else "no session"),
     }
+
+
+def _last(text: str, lines: int) -> list[str]:
+    """The last lines that say something: a short text stands at the top of an otherwise empty screen."""
+    return [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
 
 
 def _tell(document: dict[str, object]) -> None:

@@ -25,7 +25,7 @@ def send(
     loaded = here.load_plan()
     with open_sites(here, loaded) as site:
         for found in chosen([name], loaded.workstreams):
-            workstream = loaded.workstreams[found]  # type: ignore[index]
+            workstream = loaded.workstream(found)
             session = loaded.session(workstream.name)
             site(workstream.host).call(
                 Type(tmux_socket=loaded.tmux_socket, session=session, text=text, enter=not no_enter)

@@ -47,7 +47,7 @@ def _line(plan: Plan, w: Document, answer: Document) -> tuple[str, ...]:
     if name in answer["refused"]:
         return (f"{_glyph('failed')} {name}", "failed", one_line(w["reason"]))
     if name in answer["started"]:
-        there = f"{w['session']}  {w['worktree']}  {attach_line(plan, plan.workstreams[name])}"
+        there = f"{w['session']}  {w['worktree']}  {attach_line(plan, plan.workstream(name))}"
         ended = f"  ({w['state']}{': ' + one_line(w['reason']) if w['reason'] else ''})"
         return (f"{_glyph('started')} {name}", "started", there + ("" if w["state"] == "running" else ended))
     return (f"{_glyph('waiting')} {name}", "waiting", one_line(w["reason"]))
@@ -80,7 +80,7 @@ def _forecast(here: Here, plan: Plan, names: Sequence[str]) -> list[tuple[str, s
     observation = Observation(hosts=dict.fromkeys(plan.hosts, HostSeen(reachable=True)))
     found = []
     for name in names:
-        workstream = plan.workstreams[name]  # type: ignore[index]
+        workstream = plan.workstream(name)
         match state.of(name).phase:
             case Idle() | Stopped() | Failed(launched=False) | Wanted():
                 waits = blockers(plan, state, observation, workstream, now)

@@ -67,9 +67,10 @@ def down(names: AnyNames = None, plan: PlanFile = None, as_json: AsJson = False)
             return
         note("no daemon runs, but workers may: starting it to stop them")
         client = running_daemon(here)
+    pid = client.status()["daemon"]["pid"]
     answer = client.ask(Down(names=wanted, by=user_name()), say)
     if not names:
-        wait_until_gone(here)
+        wait_until_gone(here, pid)
     _tell_stopped(answer, as_json, "nothing ran")
     if not names and not as_json:
         tell("the daemon has ended")
@@ -82,9 +83,7 @@ def _wanted(plan: Plan, names: list[str] | None, wave: int | None) -> tuple[str,
     if wave is not None:
         require_wave(wave, plan.waves)
     return tuple(
-        name
-        for name in chosen(names, plan.workstreams)
-        if wave is None or plan.workstreams[name].wave == wave  # type: ignore[index]
+        name for name in chosen(names, plan.workstreams) if wave is None or plan.workstream(name).wave == wave
     )
 
 

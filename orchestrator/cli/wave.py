@@ -12,6 +12,7 @@ from orchestrator.cli.landing_report import tell_landing
 from orchestrator.cli.names import require_wave
 from orchestrator.cli.offline import current_status
 from orchestrator.cli.options import AsJson, PlanFile, WaveNumber
+from orchestrator.cli.own_desk import own_desk
 from orchestrator.cli.printing import aligned, one_line, styled, tell, tell_json, tell_table
 from orchestrator.cli.status_table import STATE_STYLES
 from orchestrator.requests import MergeWave
@@ -49,10 +50,14 @@ def show(number: WaveNumber, plan: PlanFile = None, as_json: AsJson = False) -> 
 
 def check(number: WaveNumber, plan: PlanFile = None, as_json: AsJson = False) -> None:
     """Check a wave as landing would: conflicts and all gates, nothing moved."""
+    from orchestrator.land import check_wave
+
     here = find_here(plan)
     loaded = here.load_plan()
     require_wave(number, loaded.waves)
-    raise NotImplementedError(number, as_json)
+    with own_desk(here, loaded) as desk:
+        report = check_wave(desk, number)
+    tell_landing(report.document(), as_json)
 
 
 def merge(
@@ -66,7 +71,7 @@ def merge(
     loaded = here.load_plan()
     require_wave(number, loaded.waves)
     request = MergeWave(wave=number, dry_run=dry_run, by=user_name())
-    tell_landing(running_daemon(here).ask(request, say), as_json, dry_run=dry_run)
+    tell_landing(running_daemon(here).ask(request, say), as_json)
 
 
 def _state(word: str) -> str:
