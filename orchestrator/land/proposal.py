@@ -164,13 +164,12 @@ def _changes(desk: Desk, wave: WaveNumber) -> Iterator[tuple[str, Changes]]:
 
 def _refs_taken(desk: Desk, proposal: Proposal) -> Iterator[Reason]:
     tag = tag_name(desk.plan, proposal.wave)
-    found = git.refs(desk.home.git, f"refs/tags/{tag}", f"refs/tags/{desk.plan.project}")
-    if f"refs/tags/{desk.plan.project}" in found:
-        yield Reason(text=f"the tag {desk.plan.project} leaves no room for the tag {tag}; rename it")
-    elif f"refs/tags/{tag}" in found:
+    taken = [ref.removeprefix("refs/tags/") for ref in git.refs(desk.home.git, "refs/tags/")]
+    if tag in taken:
         yield Reason(text=f"the tag {tag} exists already; rename or delete it: git tag -d {tag}")
-    elif found:
-        yield Reason(text=f"tags below {tag} leave no room for it; rename them: {named(tuple(found))}")
+    for other in taken:
+        if tag.startswith(f"{other}/") or other.startswith(f"{tag}/"):
+            yield Reason(text=f"the tag {other} leaves no room for the tag {tag}; rename it")
     yield from _integration_taken(desk, proposal)
 
 
@@ -191,9 +190,9 @@ def integration_standing(desk: Desk, branch: BranchName) -> str | None:
 
 
 def _checkouts(desk: Desk, proposal: Proposal) -> Iterator[Reason]:
-    if proposal.candidate is not None:
-        move = step(desk.home.git, proposal.base, proposal.candidate.commit)
-        yield from (Reason(text=text) for text in obstacles(desk.home.git, desk.plan.base, move))
+    goal = proposal.candidate.commit if proposal.candidate else proposal.base
+    move = step(desk.home.git, proposal.base, goal)
+    yield from (Reason(text=text) for text in obstacles(desk.home.git, desk.plan.base, move))
 
 
 def left_out(reasons: Sequence[Reason]) -> tuple[LeftOut, ...]:

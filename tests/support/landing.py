@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from orchestrator.core.plan import (
 )
 from orchestrator.core.state import State
 from orchestrator.land import LandingReport, check_wave, merge_wave
+from orchestrator.link import Link, open_link
 from orchestrator.site import Home, Site, Sites, find_home
+from orchestrator.wire import OpenRepository
 from tests.support.repository import Repository, pin, repository_at
 
 
@@ -82,7 +85,7 @@ class Desk:
         self.sites = Sites(plan, home, owner="test")
 
     def site(self, host: HostName) -> Site:
-        return self.sites.site(host)
+        return _local_site(self) if host == LOCAL else self.sites.site(host)
 
     def record(self, *facts: Fact) -> None:
         for fact in facts:
@@ -99,6 +102,19 @@ class Desk:
         """Say that these workstreams are done; all when none is named."""
         for name in names or self.plan.workstreams:
             self.record(f.DoneAsked(workstream=name, by="test"))
+
+
+@cache
+def _local_link() -> Link:
+    """One agent for all tests of a process: it holds no state, and its start takes longer than a landing."""
+    return open_link(Host(name=LOCAL))
+
+
+def _local_site(desk: Desk) -> Site:
+    request = OpenRepository(project=desk.plan.project, owner="test", repository=str(desk.home.root))
+    place = _local_link().call(request, deadline_s=20)
+    link, host = _local_link(), desk.plan.hosts[LOCAL]
+    return Site(host=host, link=link, place=place, home=desk.home, plan_source=desk.plan.source)
 
 
 class Scene:
