@@ -1,0 +1,116 @@
+"""Waves land, or the answer says why not and nothing has changed."""
+
+from __future__ import annotations
+
+from tests.support.eventually import eventually
+from tests.support.project import Project
+
+PLAN = """\
+version: 1
+project: p
+gates:
+  tests: {{run: "{gate}", timeout: 1m}}
+waves:
+  1:
+    gates: [tests]
+    workstreams:
+      a: {{branch: w/a, run: "{a}", gates: [tests]}}
+      b: {{branch: w/b, run: "{b}", gates: [tests]}}
+  2:
+    needs: [1]
+    workstreams:
+      c: {{branch: w/c, run: "cat a.new b.new && {c}"}}
+"""
+
+
+def commits(name: str, text: str = "1") -> str:
+    return f"echo {text} > {name}; git add {name}; git commit -qm {name}"
+
+
+def wave_of_two(project: Project, gate: str = "true", a: str = "a.new", b: str = "b.new") -> None:
+    project.plan(PLAN.format(gate=gate, a=commits(a, "fromA"), b=commits(b, "fromB"), c=commits("c.new")))
+    project.ok("up")
+    project.until("a", "done")
+    project.until("b", "done")
+
+
+def test_two_waves_land_and_the_second_starts_on_the_first(project: Project) -> None:
+    wave_of_two(project)
+    assert project.state_of("c") == "waiting"
+    merged = project.ok("wave", "merge", "1", "--json").json
+    assert (merged["ok"], merged["landed"], merged["left_out"]) == (True, ["a", "b"], [])
+    assert merged["base_after"] == project.git("rev-parse", "main")
+    assert {(g["gate"], g["workstream"]) for g in merged["gates"]} == {
+        ("tests", "a"),
+        ("tests", "b"),
+        ("tests", None),
+    }
+    assert (project.root / "a.new").read_text() == "fromA\n"
+    assert project.git("status", "--porcelain", "--untracked-files=no") == ""
+    assert project.state_of("a") == "merged"
+    project.until("c", "done")
+    project.ok("wave", "merge", "2")
+    assert (project.root / "c.new").exists()
+    again = project.ok("wave", "merge", "1")
+    assert "already landed" in again.out + again.err
+
+
+def test_a_wave_that_is_not_done_says_who_is_missing(project: Project) -> None:
+    project.plan(PLAN.format(gate="true", a="sleep 60", b=commits("b.new"), c="true"))
+    project.ok("up")
+    project.until("b", "done")
+    before = project.git("for-each-ref")
+    answer = project.run("wave", "merge", "1", "--json")
+    assert answer.code == 1
+    assert [left["name"] for left in answer.json["left_out"]] == ["a"] or "a" in str(answer.json)
+    assert project.git("for-each-ref") == before
+
+
+def test_a_conflict_names_both_sides_and_the_file(project: Project) -> None:
+    wave_of_two(project, a="same.new", b="same.new")
+    before = project.git("rev-parse", "main")
+    answer = project.run("wave", "merge", "1")
+    assert answer.code == 1
+    text = answer.out + answer.err
+    assert "same.new" in text
+    assert "a" in text
+    assert "b" in text
+    assert project.git("rev-parse", "main") == before
+
+
+def test_a_red_gate_stops_the_wave(project: Project) -> None:
+    wave_of_two(project, gate="! test -e b.new")
+    before = project.git("rev-parse", "main")
+    answer = project.run("wave", "merge", "1")
+    assert answer.code == 1
+    assert "tests" in answer.out + answer.err
+    assert project.git("rev-parse", "main") == before
+
+
+def test_uncommitted_work_in_a_worktree_stops_the_wave(project: Project) -> None:
+    wave_of_two(project)
+    (project.worktree("a") / "a.txt").write_text("changed\n")
+    answer = project.run("wave", "merge", "1")
+    assert answer.code == 1
+    assert "a.txt" in answer.out + answer.err
+
+
+def test_the_users_own_changes_survive_a_landing(project: Project) -> None:
+    wave_of_two(project)
+    (project.root / "a.txt").write_text("my own work\n")
+    project.ok("wave", "merge", "1")
+    assert (project.root / "a.txt").read_text() == "my own work\n"
+    assert (project.root / "b.new").exists()
+    assert project.git("diff", "--name-only") == "a.txt"
+
+
+def test_a_wave_becomes_ready_by_itself(project: Project) -> None:
+    wave_of_two(project)
+
+    def state() -> str:
+        waves = project.ok("status", "--json").json["waves"]
+        return str(next(w["state"] for w in waves if w["wave"] == 1))
+
+    eventually(lambda: state() == "ready", 30, "gates ran without being asked for")
+    check = project.ok("wave", "check", "1", "--json").json
+    assert all(gate["cached"] for gate in check["gates"] if gate["workstream"])
