@@ -98,25 +98,40 @@ def _send_input(channel: paramiko.Channel, over: int, changes: int | None) -> No
         while over not in (ready := select.select(watched, [], [])[0]):
             if changes in ready:
                 _resize(channel, changes)
-            if 0 in ready:
-                data = os.read(0, _CHUNK_BYTES)
-                if not data:
-                    channel.shutdown_write()
-                    watched.remove(0)
-                channel.sendall(data)
+            if 0 in ready and not _pass_on(channel):
+                channel.shutdown_write()
+                watched.remove(0)
     except OSError:
         return  # the command ended before it read everything
+
+
+def _pass_on(channel: paramiko.Channel) -> bool:
+    """Send what stdin holds; False at its end."""
+    try:
+        data = os.read(0, _CHUNK_BYTES)
+    except BlockingIOError:
+        return True
+    channel.sendall(data)
+    return bool(data)
 
 
 def _receive(read: Callable[[int], bytes], descriptor: int, channel: paramiko.Channel) -> None:
     """A stream of the channel to a descriptor of ours; a reader that went away ends the command."""
     try:
         while data := read(_CHUNK_BYTES):
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            _write_all(descriptor, data)
     except BrokenPipeError:
         channel.close()
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    # rsync's pipes do not block, and their mode is shared with rsync: it is not ours to change.
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [])
 
 
 @contextmanager

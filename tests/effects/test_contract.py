@@ -8,10 +8,11 @@ import shutil
 import signal
 import tempfile
 import threading
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ class Stage:
     repo: Repository
     tmux: TmuxServer
     place: wire.Place
+    # A launch is known by its id on the whole host: another test's must not end ours.
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def call(self, request: object, *, on_item: Any = None) -> Any:
         return self.link.call(request, deadline_s=CALL_S, on_item=on_item)
@@ -57,7 +60,7 @@ class Stage:
             workstream=name, path=str(path), branch=f"p/{name}", start="main", results="results"
         )
         launch = wire.Launch(
-            launch=f"{name}-1",
+            launch=f"{name}-{self.token}",
             session=f"p_{name}",
             wave=1,
             stage="run",
@@ -244,14 +247,15 @@ def test_workers_outlive_the_agent(stage: Stage) -> None:
     os.kill(stage.link.facts.pid, signal.SIGKILL)
     with pytest.raises(HostUnreachable):
         stage.call(wire.Hello())
+    probe = wire.Probe(place=stage.place, launches=(watched,))
     with open_link(stage.host, deadline_s=CALL_S) as link:
-        probe = wire.Probe(place=stage.place, launches=(watched,))
 
         def beats_on() -> bool:
-            seen = link.call(probe, deadline_s=CALL_S).launches[0]
-            return seen.alive and seen.beat_seq > before.beat_seq
+            (seen,) = link.call(probe, deadline_s=CALL_S).launches
+            assert seen.alive, f"{seen} was {before}"
+            return bool(seen.beat_seq > before.beat_seq)
 
-        eventually(beats_on, message="the worker beats on")
+        eventually(beats_on, message=f"beats on after {before}")
 
 
 def test_a_stopped_agent_is_unreachable_by_the_deadline(stage: Stage) -> None:

@@ -22,6 +22,7 @@ import pytest
 
 from orchestrator.ssh import git_ssh_environment, rsh_command
 from tests.support.eventually import eventually
+from tests.support.repository import Repository, pin, repository_at
 from tests.support.sshd import Sshd, sshd_fixture  # noqa: F401 - pytest finds it here
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,15 @@ try:
     sys.exit(rsh(Host(name=name, ssh=name), " ".join(command), tty=tty, deadline_s=15))
 except OrchestratorError as error:
     sys.exit(error.message)
+"""
+
+PLAN = """
+version: 1
+project: p
+hosts:
+  box: {ssh: gpu, root: ~/parallel}
+waves:
+  1: {goal: one, workstreams: {a: {branch: p/a, host: box, run: "true"}}}
 """
 
 
@@ -76,6 +86,23 @@ def test_a_reader_that_goes_away_ends_the_command(sshd: Sshd) -> None:
         assert process.wait(timeout=15) == 255
 
 
+def test_streams_that_do_not_block(sshd: Sshd) -> None:
+    """As rsync gives them."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    command = rsh_argv("gpu", "head -c 5000000 /dev/zero")
+    process = subprocess.Popen(command, stdout=writer, stdin=subprocess.DEVNULL)
+    with os.fdopen(reader, "rb") as file, process:
+        os.close(writer)
+        eventually(lambda: _waiting_bytes(reader) == fcntl.fcntl(reader, fcntl.F_GETPIPE_SZ), message="full")
+        assert len(file.read()) == 5_000_000
+    assert process.returncode == 0
+
+
+def _waiting_bytes(descriptor: int) -> int:
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, b"\0" * 4), sys.byteorder)
+
+
 def test_a_lost_connection_is_said(sshd: Sshd) -> None:
     command = rsh_argv("gpu", "echo started; sleep 100")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -87,43 +114,35 @@ def test_a_lost_connection_is_said(sshd: Sshd) -> None:
     assert process.returncode == 1
 
 
-def test_git_pushes_and_fetches(sshd: Sshd, tmp_path: Path) -> None:
-    work, away = tmp_path / "work", sshd.home / "away there.git"
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
-        **git_ssh_environment("/plan"),
-        "GIT_SSH_COMMAND": shlex.join(rsh_argv()),
-        **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "T"),
-        **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "t@example.org"),
-    }
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    git("init", "-q", "-b", "main", str(work))
-    git("init", "-q", "--bare", str(away))
-    (work / "big").write_bytes(random.Random(2).randbytes(2_000_000))
-    git("-C", str(work), "add", "big")
-    git("-C", str(work), "commit", "-qm", "one")
-    git("-C", str(work), "push", "-q", f"ssh://gpu{away}", "main")
-    tip = git("-C", str(work), "rev-parse", "main")
-    assert git("-C", str(away), "rev-parse", "main") == tip
-    assert git("-C", str(work), "ls-remote", f"ssh://gpu{away}", "refs/heads/main").split()[0] == tip
+@pytest.fixture
+def repo(sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
+    """A repository whose plan calls the host `box`."""
+    pin(monkeypatch, tmp_path)
+    with repository_at(tmp_path / "my repo") as made:
+        (made.path / "waves.yaml").write_text(PLAN)
+        yield made
 
 
-def test_rsync_copies(sshd: Sshd, tmp_path: Path) -> None:
+def test_git_pushes_and_fetches(
+    sshd: Sshd, repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = Repository(sshd.home / "away there.git", "--bare")
+    tip = repo.commit("big", big=random.Random(2).randbytes(2_000_000).hex())
+    for name, value in git_ssh_environment(str(repo.path / "waves.yaml")).items():
+        monkeypatch.setenv(name, value)
+    repo.git("push", "--quiet", f"ssh://box{away.path}", "main")
+    assert away.git("rev-parse", "main") == tip
+    assert repo.git("ls-remote", f"ssh://box{away.path}", "refs/heads/main").split()[0] == tip
+
+
+def test_rsync_copies(sshd: Sshd, repo: Repository, tmp_path: Path) -> None:
     source = sshd.home / "results"
     source.mkdir()
     for number in range(50):
         (source / f"{number}.bin").write_bytes(random.Random(number).randbytes(10_000 * number))
-    shell = tmp_path / "rsh"
-    shell.write_text(f'#!/bin/sh\nexec {shlex.join(rsh_argv())} "$@"\n')
-    shell.chmod(0o755)
-    subprocess.run(
-        ["rsync", "-a", "-e", str(shell), f"gpu:{source}/", f"{tmp_path}/here/"], check=True, timeout=60
-    )
+    shell = shlex.join(rsh_command(str(repo.path / "waves.yaml")))
+    argv = ["rsync", "-a", "-e", shell, f"box:{source}/", f"{tmp_path}/here/"]
+    subprocess.run(argv, check=True, timeout=60)
     for file in source.iterdir():
         assert (tmp_path / "here" / file.name).read_bytes() == file.read_bytes()
 
