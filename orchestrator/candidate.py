@@ -6,7 +6,7 @@ The same plan, tips and base give the same commit id, so that a candidate built 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from orchestrator import git
@@ -149,11 +149,12 @@ def pinned(repository: Git, wave: WaveNumber, commit: str) -> Iterator[None]:
 
 def _point(repository: Git, ref: str, commit: str | None) -> None:
     old = git.refs(repository, ref).get(ref)
+    if old == commit:
+        return
     change: git.Create | git.Update | git.Delete
     if commit is None:
-        if old is None:
-            return
-        change = git.Delete(ref, old)
+        change = git.Delete(ref, old or "")
     else:
         change = git.Create(ref, commit) if old is None else git.Update(ref, commit, old)
-    git.update_refs(repository, [change], "orchestrator: candidate")
+    with suppress(git.RefsNotMoved):  # a check beside us pins, and unpins, the same candidate
+        git.update_refs(repository, [change], "orchestrator: candidate")

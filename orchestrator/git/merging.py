@@ -11,6 +11,8 @@ from pathlib import Path
 from orchestrator.git.command import Git
 
 _SETTINGS = (
+    # What is merged may land: by default git leaves loose objects to the disk's own time.
+    "core.fsync=committed,reference",
     "core.attributesFile=/dev/null",
     "merge.renames=true",
     "merge.directoryRenames=conflict",

@@ -1,4 +1,4 @@
-"""What became of a wave, for tools and for people."""
+"""What became of a wave."""
 
 from __future__ import annotations
 
@@ -58,19 +58,3 @@ class LandingReport:
             "pushed": self.pushed,
             "push_error": self.push_error,
         }
-
-    def lines(self) -> tuple[str, ...]:
-        """The verdict in words, without the gates."""
-        notes = (*self.notes, *((f"not pushed: {self.push_error}",) if self.push_error else ()))
-        return (*self.reasons, *notes, self._verdict())
-
-    def _verdict(self) -> str:
-        names = " ".join(self.landed)
-        if self.already_landed:
-            return f"wave {self.wave}: already landed"
-        if not self.ok:
-            return f"wave {self.wave} cannot land; nothing was changed"
-        if self.dry_run:
-            return f"wave {self.wave} would land: {names}"
-        before, after = (self.base_before or "-")[:12], (self.base_after or "-")[:12]
-        return f"wave {self.wave} landed: {names} ({before} → {after}, tag {self.tag})"
