@@ -31,7 +31,10 @@ class NotPerformed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostAnswered:
+    """`asked_at` is our monotonic clock when the question left."""
+
     host: str
+    asked_at: float
     boot_id: str
     launches: tuple[LaunchSeen, ...]
 

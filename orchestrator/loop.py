@@ -172,7 +172,7 @@ class Loop:
             self.write([f.HostBack(host=message.host, boot_id=message.boot_id)])
         seen = HostSeen(reachable=True, boot_id=message.boot_id)
         self._host_seen(message.host, seen)
-        observation = self.view.observation.with_pulses(message.launches, time.monotonic())
+        observation = self.view.observation.with_pulses(message.launches, message.asked_at, time.monotonic())
         self.view = replace(self.view, observation=observation)
 
     def _silent(self, message: HostSilent) -> None:

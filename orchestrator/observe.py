@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from orchestrator import wire
 from orchestrator.core.plan import HostName, Plan, Workstream
 from orchestrator.core.state import Ended, Running, Starting, State, Stopping, WorkstreamRecord
@@ -15,8 +17,9 @@ def observe(site: Site, plan: Plan, state: State) -> HostAnswered:
     Raises:
         HostUnreachable: nothing is known about them.
     """
+    asked_at = time.monotonic()
     seen: wire.Seen = site.call(wire.Probe(place=site.place, launches=_watched(site, plan, state)))
-    return HostAnswered(host=site.host.name, boot_id=seen.boot_id, launches=seen.launches)
+    return HostAnswered(host=site.host.name, asked_at=asked_at, boot_id=seen.boot_id, launches=seen.launches)
 
 
 def _watched(site: Site, plan: Plan, state: State) -> tuple[wire.Watched, ...]:

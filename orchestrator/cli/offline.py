@@ -58,7 +58,7 @@ def _look(plan: Plan, state: State, home: Home, now: float) -> Observation:
     )
     seen = Watch().probe(Probe(place=place, launches=watched))
     observation = Observation(hosts={LOCAL: HostSeen(reachable=True, boot_id=seen.boot_id)})
-    return observation.with_pulses(seen.launches, now)
+    return observation.with_pulses(seen.launches, now, now)
 
 
 def _with_ends(plan: Plan, state: State, observation: Observation, now: float) -> State:

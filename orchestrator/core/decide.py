@@ -145,7 +145,8 @@ def _end_seen(
             ended=end.ended,
             elapsed_s=end.elapsed_s,
         )
-    if pulse.seen.unknown and not isinstance(record.phase, Starting):
+    asked_since = pulse.asked_at >= observation.phase_since.get(workstream.name, 0.0)
+    if pulse.seen.unknown and asked_since and not isinstance(record.phase, Starting):
         return f.LaunchEnded(
             workstream=workstream.name,
             launch=launch.id,

@@ -70,16 +70,19 @@ class Pulse:
     """A run as last seen, with our own clock's reading of when its counters last moved.
 
     Ages are differences on the daemon's monotonic clock: no host's clock is compared with another.
+    `asked_at` is when the question left that this answers: what happened later it cannot know.
     """
 
     seen: LaunchSeen
+    asked_at: float
     beat_at: float
     advance_at: float
 
-    def after(self, seen: LaunchSeen, now: float) -> Pulse:
+    def after(self, seen: LaunchSeen, asked_at: float, now: float) -> Pulse:
         beat_at = self.beat_at if seen.beat_seq == self.seen.beat_seq else now
         advanced = advance_counter(seen) != advance_counter(self.seen)
-        return Pulse(seen=seen, beat_at=beat_at, advance_at=now if advanced else self.advance_at)
+        advance_at = now if advanced else self.advance_at
+        return Pulse(seen=seen, asked_at=asked_at, beat_at=beat_at, advance_at=advance_at)
 
 
 def advance_counter(seen: LaunchSeen) -> tuple[int, int]:
@@ -107,13 +110,12 @@ class Observation:
     def pulse(self, launch: str) -> Pulse | None:
         return self.pulses.get(launch)
 
-    def with_pulses(self, seen: tuple[LaunchSeen, ...], now: float) -> Observation:
+    def with_pulses(self, seen: tuple[LaunchSeen, ...], asked_at: float, now: float) -> Observation:
         pulses = dict(self.pulses)
         for one in seen:
             before = pulses.get(one.launch)
-            pulses[one.launch] = (
-                before.after(one, now) if before else Pulse(seen=one, beat_at=now, advance_at=now)
-            )
+            first = Pulse(seen=one, asked_at=asked_at, beat_at=now, advance_at=now)
+            pulses[one.launch] = before.after(one, asked_at, now) if before else first
         return replace(self, pulses=pulses)
 
 

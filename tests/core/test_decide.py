@@ -65,7 +65,8 @@ def ended(name: str, number: int = 1, code: int | None = 0, cause: str = "exited
 
 
 def seen(launch: str, **more: object) -> Observation:
-    return HERE.with_pulses((LaunchSeen(launch=launch, **{"alive": True, **more}),), now=0.0)  # type: ignore[arg-type]
+    one = LaunchSeen(launch=launch, **{"alive": True, **more})  # type: ignore[arg-type]
+    return HERE.with_pulses((one,), asked_at=5.0, now=5.0)
 
 
 def test_a_wanted_worker_is_chosen_then_started() -> None:
@@ -102,6 +103,17 @@ def test_an_end_is_recorded_once_it_is_seen() -> None:
     end = Exit(exit_code=3, signal=None, cause="exited", ended=0.0, elapsed_s=5.0)
     (fact,) = decide(plan(workstream("a")), running, seen("a-1-t", alive=False, exit=end), 0.0).facts
     assert fact == ended("a", code=3)
+
+
+def test_only_a_question_asked_since_the_launch_can_find_it_lost() -> None:
+    running = replayed((*asked("a"), chosen("a"), launched("a")))
+    unknown = seen("a-1-t", alive=False, unknown=True)
+    asked_before = replace(unknown, phase_since={"a": 6.0})
+    assert decide(plan(workstream("a")), running, asked_before, 9.0) == Decision()
+    asked_after = replace(unknown, phase_since={"a": 4.0})
+    (fact,) = decide(plan(workstream("a")), running, asked_after, 9.0).facts
+    assert isinstance(fact, f.LaunchEnded)
+    assert fact.cause == "lost"
 
 
 def test_a_good_end_is_judged_by_its_results() -> None:

@@ -39,7 +39,7 @@ class Project:
     def __init__(self, folder: Path, tmux_folder: Path, name: str = "repo") -> None:
         self.folder = folder
         self.home = folder / "home"
-        self.home.mkdir()
+        self.home.mkdir(parents=True)
         (self.home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n")
         self.tmux_folder = tmux_folder
         self.env = {
