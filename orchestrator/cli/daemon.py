@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.here import Here
+from orchestrator.cli.here import Here, last_plan_read
 from orchestrator.cli.names import chosen
 from orchestrator.cli.printing import note
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.client import Client
@@ -39,6 +39,20 @@ def running_daemon(here: Here) -> Client:
             if not is_locked(here):
                 raise
     return here.client
+
+
+def require_same_plan(here: Here) -> None:
+    """Raises:
+    UsageError: a daemon runs, for another plan of this repository.
+    """
+    if not is_locked(here):
+        return
+    theirs = last_plan_read(here.state_paths)
+    if theirs is not None and theirs.resolve() != here.plan_file.resolve():
+        raise UsageError(
+            f"a daemon runs here for another plan, {theirs}.",
+            f"orchestrator --plan {theirs} down",
+        )
 
 
 def is_locked(here: Here) -> bool:

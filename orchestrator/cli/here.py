@@ -72,13 +72,14 @@ def _plan_that_counts(folder: Path) -> Path:
     found = find_plan_file(folder)
     checkout = find_checkout(folder if found is None else found.parent)
     if checkout.is_linked:
-        for candidate in (_last_plan_read(checkout.state), checkout.common_dir.parent / PLAN_NAME):
+        for candidate in (last_plan_read(checkout.state), checkout.common_dir.parent / PLAN_NAME):
             if candidate is not None and candidate.is_file():
                 return candidate
     return require_plan_file(folder)
 
 
-def _last_plan_read(state: StatePaths) -> Path | None:
+def last_plan_read(state: StatePaths) -> Path | None:
+    """The plan of the last daemon."""
     from orchestrator.core.facts import PlanRead
     from orchestrator.journal import Journal
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.daemon import active_names, names_meant, running_daemon, say, wait_until_gone
+from orchestrator.cli.daemon import (
+    active_names,
+    names_meant,
+    require_same_plan,
+    running_daemon,
+    say,
+    wait_until_gone,
+)
 from orchestrator.cli.failures import warn
 from orchestrator.cli.foreground import run_in_foreground
 from orchestrator.cli.here import find_here, user_name
@@ -42,6 +49,7 @@ def up(
     if dry_run:
         tell_forecast(here, loaded, wanted, as_json)
         return
+    require_same_plan(here)
     request = Up(names=wanted, env=dict(os.environ), by=user_name())
     if foreground:
         raise typer.Exit(run_in_foreground(here, loaded, request, as_json=as_json))

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli.daemon import running_daemon, say
+from orchestrator.cli.daemon import require_same_plan, running_daemon, say
 from orchestrator.cli.here import find_here, user_name
 from orchestrator.cli.landing_report import tell_landing
 from orchestrator.cli.names import require_wave
 from orchestrator.cli.offline import current_status
 from orchestrator.cli.options import AsJson, PlanFile, WaveNumber
 from orchestrator.cli.own_desk import own_desk
-from orchestrator.cli.printing import aligned, one_line, styled, tell, tell_json, tell_table
+from orchestrator.cli.printing import aligned, note, one_line, styled, tell, tell_json, tell_table
 from orchestrator.cli.status_table import STATE_STYLES
 from orchestrator.requests import MergeWave
 
@@ -70,6 +70,9 @@ def merge(
     here = find_here(plan)
     loaded = here.load_plan()
     require_wave(number, loaded.waves)
+    require_same_plan(here)
+    if not here.client.is_running():
+        note("no daemon runs: starting one; orchestrator down ends it")
     request = MergeWave(wave=number, dry_run=dry_run, by=user_name())
     tell_landing(running_daemon(here).ask(request, say), as_json)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,13 +30,15 @@ gates:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """A repository with one commit and no plan, in which no daemon is started."""
     pin(monkeypatch, tmp_path)
-    made = Project(tmp_path, tmp_path)
-    assert made.repository is not None
-    made.repository.commit("first", a__txt="one\n")
-    return made
+    # Sockets come to lie there, whose paths have 108 bytes.
+    with tempfile.TemporaryDirectory(prefix="orc-", dir="/tmp") as short:
+        made = Project(tmp_path, Path(short))
+        assert made.repository is not None
+        made.repository.commit("first", a__txt="one\n")
+        yield made
 
 
 @pytest.fixture

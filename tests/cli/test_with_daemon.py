@@ -148,6 +148,16 @@ def test_two_ups_at_once_share_one_daemon(live: Project) -> None:
     assert len(live.events("Launched")) == 1
 
 
+def test_a_running_daemon_keeps_its_plan(live: Project) -> None:
+    live.workstreams(LONG)
+    live.ok("up")
+    other = live.root / "other.yaml"
+    other.write_text((live.root / "waves.yaml").read_text())
+    answer = live.run("up", "--plan", str(other))
+    assert answer.code == 2
+    assert f"{live.root}/waves.yaml" in answer.err
+
+
 def test_a_daemon_in_the_foreground_leaves_by_ctrl_c_and_its_workers_stay(live: Project) -> None:
     live.workstreams(LONG)
     process = start(live, "up", "--foreground")
