@@ -12,7 +12,7 @@ import pytest
 from orchestrator import wire
 from orchestrator.core.plan import LOCAL, Host, HostName
 from orchestrator.doctor import GIB, Examined, Finding, examine, findings, version_in
-from tests.support.sshd import Sshd, sshd_fixture  # noqa: F401 - pytest finds it here
+from tests.support.sshd import Sshd
 
 HERE = Host(name=LOCAL)
 GPU = Host(name=HostName("gpu"), ssh="gpu", root="~/parallel", gpus=(0, 1))

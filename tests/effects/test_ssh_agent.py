@@ -17,7 +17,7 @@ from orchestrator.shipping import agent_shipment
 from orchestrator.ssh import PythonUnusable
 from orchestrator.ssh.agent import loader_command
 from tests.support.eventually import eventually
-from tests.support.sshd import Sshd, sshd_fixture  # noqa: F401 - pytest finds it here
+from tests.support.sshd import Sshd
 
 SHELLS = ("sh", "bash", "dash", "ksh", "zsh", "fish", "tcsh")
 LOUD = """

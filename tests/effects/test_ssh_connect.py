@@ -17,7 +17,7 @@ from orchestrator.errors import HostUnreachable
 from orchestrator.ssh import HostKeyChanged, HostKeyUnknown, LoginRefused, connect
 from orchestrator.ssh.settings import resolve, split_destination
 from tests.support.eventually import eventually
-from tests.support.sshd import Sshd, make_key, run_sshd, sshd_fixture  # noqa: F401 - pytest finds it here
+from tests.support.sshd import Sshd, make_key, run_sshd
 
 
 def says(sshd: Sshd, word: str = "hello", **overrides: object) -> str:

@@ -23,7 +23,7 @@ import pytest
 from orchestrator.ssh import git_ssh_environment, rsh_command
 from tests.support.eventually import eventually
 from tests.support.repository import Repository, pin, repository_at
-from tests.support.sshd import Sshd, sshd_fixture  # noqa: F401 - pytest finds it here
+from tests.support.sshd import Sshd
 
 ROOT = Path(__file__).parents[2]
 # `HOST COMMAND…`, as `orchestrator rsh` takes them; the host's name is its alias.

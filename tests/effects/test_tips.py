@@ -12,9 +12,9 @@ from orchestrator.core.plan import HostName
 from orchestrator.errors import HostUnreachable
 from orchestrator.tips import known_tips, read_tips
 from tests.support.landing import Desk, Scene, gate, merge, scene_fixture, workstream
-from tests.support.sshd import Sshd, sshd_fixture
+from tests.support.sshd import Sshd
 
-__all__ = ["scene_fixture", "sshd_fixture"]
+__all__ = ["scene_fixture"]
 
 GPU = HostName("gpu")
 PLAN = """\

@@ -67,7 +67,7 @@ class Repository:
         """A branch with one commit of `files` on `start`; what is checked out here stays as it is."""
         current = self.git("symbolic-ref", "--short", "HEAD")
         self.git("checkout", "--quiet", "-b", name, start)
-        commit = self.commit(f"work on {name}", **files)
+        commit = self.commit(f"work on {name}", cwd=None, **files)
         self.git("checkout", "--quiet", current)
         return commit
 

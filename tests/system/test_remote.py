@@ -11,8 +11,6 @@ from tests.support.eventually import eventually
 from tests.support.project import Project
 from tests.support.sshd import Sshd
 
-pytest_plugins = ("tests.support.sshd",)
-
 
 @pytest.fixture
 def remote(project: Project, sshd: Sshd) -> Project:
@@ -23,7 +21,8 @@ def remote(project: Project, sshd: Sshd) -> Project:
 
 
 def head(sshd: Sshd) -> str:
-    return f"hosts: {{gpu: {{ssh: gpu, root: {sshd.home}/clones, python: {sys.executable}}}}}\ndefaults: {{host: gpu}}"
+    host = f"{{ssh: gpu, root: {sshd.home}/clones, python: {sys.executable}}}"
+    return f"hosts: {{gpu: {host}}}\ndefaults: {{host: gpu}}"
 
 
 def commit(name: str) -> str:

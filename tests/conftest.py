@@ -1,0 +1,22 @@
+"""Fixtures of every room, and the guard of what tests must never touch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.sshd import sshd_fixture
+
+__all__ = ["sshd_fixture"]
+
+
+@pytest.fixture(autouse=True)
+def a_home_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the real home, and the default tmux server is out of reach."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in [name for name in os.environ if name.startswith(("XDG_", "TMUX", "ORCHESTRATOR_"))]:
+        monkeypatch.delenv(name)
+    return home
