@@ -1,0 +1,1 @@
+"""How fast it is, against what one would type instead: `python -m benchmarks`. Never part of the tests."""

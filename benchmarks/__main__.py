@@ -1,0 +1,71 @@
+"""`python -m benchmarks [NAME…] [--runs N] [--json FILE]`: figures, not assertions; the exit status is 0."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks import cold, idle, measuring, poll, start_time, up
+from benchmarks.measuring import Figure
+
+SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
+    "start_time": start_time.measure,
+    "cold": cold.measure,
+    "up": up.measure,
+    "poll": poll.measure,
+    "idle": idle.measure,
+}
+
+
+def main() -> None:
+    arguments = _arguments()
+    with _private_home() as folder:
+        described = measuring.machine(folder)
+        print(", ".join(f"{name} {value}" for name, value in described.items()))
+        results = {name: _run(name, arguments.runs) for name in arguments.names or SUBJECTS}
+    if arguments.json:
+        document = {"machine": described, "runs": arguments.runs, "subjects": results}
+        arguments.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SUBJECTS)}; default: all")
+    parser.add_argument("--runs", type=int, default=5, help="how many runs a median is of (default: 5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in SUBJECTS]
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(SUBJECTS)}")
+    return arguments
+
+
+def _run(name: str, runs: int) -> dict[str, Any]:
+    before = measuring.load()
+    figures = list(SUBJECTS[name](runs))
+    after = measuring.load()
+    print(f"\n{name} (load before {before}, after {after})\n\n{measuring.table(figures)}", flush=True)
+    return {"load": [before, after], "figures": [figure.document() for figure in figures]}
+
+
+@contextmanager
+def _private_home() -> Iterator[Path]:
+    """Whatever this process starts sees no settings, caches or servers of the user."""
+    with tempfile.TemporaryDirectory(prefix="bench-home-") as name:
+        home = Path(name)
+        os.environ.update(
+            HOME=name, XDG_CACHE_HOME=f"{name}/.cache", TMUX_TMPDIR=name, GIT_CONFIG_GLOBAL=os.devnull
+        )
+        for variable in ("SSH_AUTH_SOCK", "TMUX", "TMUX_PANE", "XDG_CONFIG_HOME"):
+            os.environ.pop(variable, None)
+        yield home
+
+
+if __name__ == "__main__":
+    main()
