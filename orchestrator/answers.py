@@ -46,6 +46,7 @@ Ready = Callable[[View, Status], Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
     talk: Talk
+    names: tuple[str, ...]
     ready: Ready
     deadline: float | None = None
 
@@ -101,9 +102,9 @@ class Answers:
                 require_wave(view.plan, request.wave)
                 self._levers.land(request, talk)
 
-    def _later(self, talk: Talk, ready: Ready, timeout_s: float | None = None) -> None:
+    def _later(self, talk: Talk, names: Sequence[str], ready: Ready, timeout_s: float | None = None) -> None:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        self._pending.append(Pending(talk=talk, ready=ready, deadline=deadline))
+        self._pending.append(Pending(talk=talk, names=tuple(names), ready=ready, deadline=deadline))
 
     def _up(self, view: View, request: r.Up, talk: Talk) -> None:
         plan = load_plan(Path(view.plan.source))
@@ -117,7 +118,7 @@ class Answers:
         before = {name: view.state.of(name).launches for name in names}
         asked = [n for n in names if startable(view.state.of(n).phase)]
         self._levers.write([f.StartAsked(workstream=n, by=request.by) for n in asked])
-        self._later(talk, lambda now, status: _started(now, status, names, before))
+        self._later(talk, names, lambda now, status: _started(now, status, names, before))
 
     def _restart(self, view: View, request: r.Restart, talk: Talk) -> None:
         names = chosen_names(view.plan, request.names)
@@ -127,13 +128,13 @@ class Answers:
         self._levers.environment(request.env)
         before = {name: view.state.of(name).launches for name in names}
         self._levers.write([f.RestartAsked(workstream=n, by=request.by) for n in names])
-        self._later(talk, lambda now, status: _started(now, status, names, before))
+        self._later(talk, names, lambda now, status: _started(now, status, names, before))
 
     def _resume(self, view: View, request: r.Resume, talk: Talk) -> None:
         names = chosen_names(view.plan, request.names)
         before = {name: view.state.of(name).launches for name in names}
         self._levers.write([_accepted(view, name, request.by) for name in names])
-        self._later(talk, lambda now, status: _started(now, status, names, before))
+        self._later(talk, names, lambda now, status: _started(now, status, names, before))
 
     def _stop(self, view: View, request: r.Stop | r.Down, talk: Talk) -> None:
         names = chosen_names(view.plan, request.names)
@@ -147,7 +148,7 @@ class Answers:
                 self._levers.leave(f"down, asked by {request.by}")
             return answer
 
-        self._later(talk, ready)
+        self._later(talk, names, ready)
 
     def _done(self, view: View, request: r.Done, talk: Talk) -> None:
         names = chosen_names(view.plan, request.names)
@@ -158,20 +159,19 @@ class Answers:
                 )
         asked = [n for n in names if not isinstance(view.state.of(n).phase, Done | Merged)]
         self._levers.write([f.DoneAsked(workstream=n, by=request.by) for n in asked])
-        self._later(talk, lambda now, status: _all_in(status, names, ("done", "merged")))
+        self._later(talk, names, lambda now, status: _all_in(status, names, ("done", "merged")))
 
     def _wait(self, view: View, request: r.Wait, talk: Talk) -> None:
         names = chosen_names(view.plan, request.names)
-        self._later(
-            talk, lambda now, status: _all_in(status, names, request.states or ENDS), request.timeout_s
-        )
+        wanted = request.states or ENDS
+        self._later(talk, names, lambda now, status: _all_in(status, names, wanted), request.timeout_s)
 
 
 def _answered(pending: Pending, view: View, status: Status) -> bool:
     try:
         answer = pending.ready(view, status)
         if answer is None and pending.deadline is not None and time.monotonic() >= pending.deadline:
-            raise Refused("the time ran out: " + _states(status))
+            raise Refused("the time ran out: " + _states(status, pending.names))
     except OrchestratorError as error:
         pending.talk.refuse(error)
         return True
@@ -319,5 +319,5 @@ def _goes_on(state: str, states: Sequence[str]) -> bool:
     return state == "done" and "merged" in states
 
 
-def _states(status: Status) -> str:
-    return ", ".join(f"{w.name} is {w.state}" for w in status.workstreams)
+def _states(status: Status, names: Sequence[str]) -> str:
+    return ", ".join(f"{w.name} is {w.state}" for w in status.workstreams if w.name in names)

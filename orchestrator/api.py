@@ -25,7 +25,7 @@ from orchestrator.inbox import Asked, Message
 from orchestrator.journal import Entry, Journal
 from orchestrator.loop import View
 from orchestrator.talk import Talk
-from orchestrator.wire.codec import WireError, build, plain_fields
+from orchestrator.wire.codec import WireError, build
 
 FOLLOW_PAUSE_S = 0.2
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
@@ -91,7 +91,7 @@ class Api:
         while True:
             for entry in await asyncio.to_thread(_read_entries, self._journal, after):
                 after = entry.id
-                yield json.dumps(entry_document(entry), ensure_ascii=False) + "\n"
+                yield json.dumps(entry.document(), ensure_ascii=False) + "\n"
             if not follow:
                 return
             while self._view().last_entry <= after:
@@ -139,11 +139,6 @@ def _read_entries(path: Path, after: int) -> tuple[Entry, ...]:
         return tuple(journal.entries(after))
     finally:
         journal.close()
-
-
-def entry_document(entry: Entry) -> dict[str, Any]:
-    """A journal entry as the interface prints it."""
-    return {"id": entry.id, "at": entry.at, "kind": type(entry.fact).__name__, **plain_fields(entry.fact)}
 
 
 def listen(path: Path) -> socket.socket:

@@ -16,7 +16,6 @@ from typing import Any
 from orchestrator.errors import ExitStatus, OrchestratorError
 from orchestrator.requests import Request
 from orchestrator.settings import StatePaths
-from orchestrator.wire.codec import encode
 
 START_DEADLINE_S = 20.0
 STATUS_DEADLINE_S = 10.0
@@ -78,6 +77,8 @@ class Client:
             NoDaemon: none listens, or it ended before it answered.
             Answer: it refused.
         """
+        from orchestrator.wire.codec import encode  # not for `status`, which is asked every second
+
         for line in self._open("POST", "/v1/ask", body=json.dumps(encode(request))):
             message = json.loads(line)
             if "say" in message:

@@ -50,6 +50,8 @@ from orchestrator.site import Home, Site, Sites, find_home
 from orchestrator.talk import Talk
 
 HARVEST_EVERY_S = 5.0
+LOCK_PATIENCE_S = 0.5
+"""Commands look at the lock by sharing it for a moment; that must not look like a second daemon."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +66,7 @@ class Daemon:
         self._harvest_at = 0.0
         self._landing = threading.Lock()
         self._closing = False
-        daemon = DaemonStatus(running=True, pid=os.getpid())
+        daemon = DaemonStatus(running=True, pid=os.getpid(), plan=plan.source)
         self._loop = Loop(journal, plan, daemon, self._inbox, self._hooks())
         self._loop.write(_opening_facts(self._loop.view.state, plan))
         self._sites = Sites(plan, home, owner=self._loop.view.state.token)
@@ -239,15 +241,24 @@ def take_lock(paths: StatePaths) -> IO[str]:
         Refused: another one is.
     """
     file = paths.lock.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        raise Refused(f"a daemon already runs here, with pid {file.read().strip()}.") from None
+    give_up_at = time.monotonic() + LOCK_PATIENCE_S
+    while not _locked(file):
+        if time.monotonic() >= give_up_at:
+            file.seek(0)
+            raise Refused(f"a daemon already runs here, with pid {file.read().strip()}.")
+        time.sleep(0.02)
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def serve(source: Path) -> None:

@@ -37,6 +37,10 @@ class Entry:
     at: str
     fact: Fact
 
+    def document(self) -> dict[str, Any]:
+        """As the interface prints it."""
+        return {"id": self.id, "at": self.at, "kind": type(self.fact).__name__, **plain_fields(self.fact)}
+
 
 class Journal:
     """One writer, guarded by the daemon's lock; any number of readers."""

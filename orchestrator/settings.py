@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,19 +59,17 @@ class StatePaths:
 
 
 def short_directory() -> Path:
-    """A directory of this user alone, with a short path.
+    """A directory of this user alone, with a short path that cron, `su` and every shell agree on.
 
     Raises:
         OrchestratorError: somebody else made it first.
     """
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    parent = Path(runtime) if runtime and Path(runtime).is_dir() else Path(tempfile.gettempdir())
-    directory = parent / f"orchestrator-{os.getuid()}"
+    directory = Path("/tmp") / f"orchestrator-{os.getuid()}"
     directory.mkdir(mode=0o700, exist_ok=True)
     found = directory.lstat()
     if found.st_uid != os.getuid() or found.st_mode & 0o077 or directory.is_symlink():
         raise OrchestratorError(
             f"{directory} is not private to this user, so no socket can be put there.",
-            "remove it, or set XDG_RUNTIME_DIR to a directory of mode 0700",
+            "remove it, or move the repository to a shorter path",
         )
     return directory

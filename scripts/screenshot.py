@@ -1,7 +1,7 @@
-"""Make docs/screenshot.svg: a real `orchestrator status` of real trainings, in a real tmux.
+"""Make docs/screenshot.svg: a real `orchestrator status` of the guide's example, in a real tmux.
 
-Works in a scratch folder with its own HOME, git settings and tmux server, which end with it. Takes
-about a minute: python scripts/screenshot.py
+The example is read out of docs/guide.md, so that the guide is tried each time. Works in a scratch
+folder with its own HOME, git settings and tmux server, which end with it.
 """
 
 from __future__ import annotations
@@ -24,50 +24,20 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 TOP = Path(__file__).resolve().parent.parent
+GUIDE = TOP / "docs" / "guide.md"
 PICTURE = TOP / "docs" / "screenshot.svg"
-COLUMNS, ROWS = 118, 15
+COLUMNS, ROWS = 126, 12
 SOCKET = "orchestrator-screenshot"
 DEADLINE_S = 180.0
 
-PLAN = f"""\
-version: 1
-project: video
-tmux: {{socket: {SOCKET}}}
-defaults:
-  heartbeat: {{every: 2s, stale: 1m}}
-  restart: {{limit: 3, backoff: 1s}}
-  env: {{OMP_NUM_THREADS: "1", CONFIGS: {TOP}/workers/configs}}
-waves:
-  1:
-    goal: three ways to see a trajectory
-    workstreams:
-      tokens: {{branch: video/tokens, run: ./train objects --epochs 12 --set data.num_samples=1500}}
-      pixels: {{branch: video/pixels, run: ./train factorized_conv --epochs 8 --set data.num_samples=500}}
-      tiny:
-        branch: video/tiny
-        stages:
-          - name: validation
-            run: ./train objects --epochs 2 --set data.num_samples=200 --set model.extractor.dim=32
-            require: classification_acc > 0.90
-          - {{name: full, run: ./train objects}}
-  2:
-    goal: only the better one, smaller
-    needs: [1]
-    workstreams:
-      slim: {{branch: video/slim, run: ./train objects}}
-"""
-TRAIN = """\
-#!/bin/sh
-config=$1
-shift
-exec python -m workers.train --config "$CONFIGS/$config.yaml" "$@"
-"""
+# The files of the guide's own example: a heading that names the file, then its text.
+FILES = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Rich's own template loads a font from the network; a picture in a README must not.
 TEMPLATE = """\
 <svg viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg" role="img"
      aria-label="orchestrator status in a terminal">
 <style>
-.{unique_id}-matrix {{ font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
+.{unique_id}-matrix {{ font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace;
   font-size: {char_height}px; line-height: {line_height}px; white-space: pre; }}
 {styles}
 </style>
@@ -121,13 +91,13 @@ def _play(look: Callable[[], dict[str, Any]]) -> None:
     def stream(name: str) -> dict[str, Any]:
         return next(w for w in look()["workstreams"] if w["name"] == name)
 
-    def step(name: str) -> float:
-        return (stream(name)["progress"] or {}).get("step") or 0
+    def step() -> float:
+        return (stream("slow")["progress"] or {}).get("step") or 0
 
-    _until(lambda: step("tokens") >= 2)
-    beat = json.loads(Path(stream("tokens")["worktree"], "results", "heartbeat.json").read_text())
+    _until(lambda: step() >= 5)
+    beat = json.loads(Path(stream("slow")["worktree"], "results", "slow", "heartbeat.json").read_text())
     os.killpg(os.getpgid(beat["pid"]), signal.SIGKILL)
-    _until(lambda: stream("tiny")["state"] == "held" and step("tokens") >= 5 and step("pixels") >= 2)
+    _until(lambda: stream("fast")["state"] == "held" and step() >= 12)
 
 
 def _screen(run: Callable[..., str]) -> str:
@@ -145,7 +115,7 @@ def _screen(run: Callable[..., str]) -> str:
 
     _until(is_drawn)
     shown = picture.rstrip().splitlines()[:-1]
-    return "\n".join(["$ orchestrator status", *(line for line in shown if "clear;" not in line)])
+    return "\n".join(["$ orchestrator status", *(line for line in shown if "clear;" not in line), ""])
 
 
 def _draw(screen: str) -> None:
@@ -157,11 +127,12 @@ def _draw(screen: str) -> None:
 
 
 def _make_repository(root: Path, environment: dict[str, str]) -> Path:
-    repository = root / "video"
+    repository = root / "shop"
     repository.mkdir()
-    for name, text in {"waves.yaml": PLAN, "train": TRAIN}.items():
+    for name, text in FILES.findall(GUIDE.read_text()):
         (repository / name).write_text(text)
-    (repository / "train").chmod(0o755)
+    with (repository / "waves.yaml").open("a") as plan:
+        plan.write(f"tmux: {{socket: {SOCKET}}}\n")
     for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "the plan"]):
         subprocess.run(["git", *command], cwd=repository, env=environment, check=True)
     return repository

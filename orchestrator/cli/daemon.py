@@ -6,9 +6,10 @@ import fcntl
 import os
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.here import Here, last_plan_read
+from orchestrator.cli.here import Here
 from orchestrator.cli.names import chosen
 from orchestrator.cli.printing import note
 from orchestrator.errors import OrchestratorError, UsageError
@@ -45,10 +46,13 @@ def require_same_plan(here: Here) -> None:
     """Raises:
     UsageError: a daemon runs, for another plan of this repository.
     """
-    if not is_locked(here):
+    from orchestrator.client import NoDaemon
+
+    try:
+        theirs = here.client.status()["daemon"]["plan"]
+    except NoDaemon:
         return
-    theirs = last_plan_read(here.state_paths)
-    if theirs is not None and theirs.resolve() != here.plan_file.resolve():
+    if Path(theirs).resolve() != here.plan_file.resolve():
         raise UsageError(
             f"a daemon runs here for another plan, {theirs}.",
             f"orchestrator --plan {theirs} down",

@@ -44,19 +44,13 @@ def _entries(here: Here, follow: bool) -> Iterator[dict[str, Any]]:
 
 def _written(here: Here, after: int) -> Iterator[dict[str, Any]]:
     from orchestrator.journal import Journal
-    from orchestrator.wire.codec import plain_fields
 
     journal = Journal.read(here.state_paths.journal)
     if journal is None:
         return
     try:
         for entry in journal.entries(after):
-            yield {
-                "id": entry.id,
-                "at": entry.at,
-                "kind": type(entry.fact).__name__,
-                **plain_fields(entry.fact),
-            }
+            yield entry.document()
     finally:
         journal.close()
 

@@ -83,8 +83,11 @@ class WaveStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStatus:
+    """`plan` is the file the daemon follows, None where none runs."""
+
     running: bool
     pid: int | None
+    plan: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
