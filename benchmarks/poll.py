@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -140,6 +141,8 @@ def _counting_daemon(project: Project) -> Iterator[Path]:
     argv = [sys.executable, "-m", "benchmarks.counting", str(project.root / "waves.yaml"), str(record)]
     with (project.folder / "daemon.log").open("wb") as log:
         daemon = subprocess.Popen(argv, cwd="/", env=project.env, stdout=log, stderr=log)
+    # Once it has ended it must not linger as our zombie: `down` waits until its process is gone.
+    threading.Thread(target=daemon.wait, daemon=True).start()
     try:
         running = ("status", "--json")
         until(lambda: bool(project.ok(*running).json["daemon"]["running"]), "the daemon listens")
