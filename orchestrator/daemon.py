@@ -66,7 +66,7 @@ class Daemon:
         self._harvest_at = 0.0
         self._landing = threading.Lock()
         self._closing = False
-        daemon = DaemonStatus(running=True, pid=os.getpid(), plan=plan.source)
+        daemon = DaemonStatus(running=True, pid=os.getpid())
         self._loop = Loop(journal, plan, daemon, self._inbox, self._hooks())
         self._loop.write(_opening_facts(self._loop.view.state, plan))
         self._sites = Sites(plan, home, owner=self._loop.view.state.token)

@@ -83,16 +83,16 @@ class WaveStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStatus:
-    """`plan` is the file the daemon follows, None where none runs."""
-
     running: bool
     pid: int | None
-    plan: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
+    """`plan` is the file it follows."""
+
     project: str
+    plan: str
     daemon: DaemonStatus
     hosts: tuple[HostStatus, ...]
     workstreams: tuple[WorkstreamStatus, ...]
@@ -104,6 +104,7 @@ def status(
 ) -> Status:
     return Status(
         project=plan.project,
+        plan=plan.source,
         daemon=daemon,
         hosts=tuple(_host(plan, observation, name) for name in plan.hosts),
         workstreams=tuple(
