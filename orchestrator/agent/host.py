@@ -16,6 +16,7 @@ from orchestrator.supervise.records import boot_id as read_boot_id
 from orchestrator.wire import PROTOCOL_VERSION, Hello, HostFacts, Inspect, Inspection
 
 VERSION_TIMEOUT_S = 3.0  # nvidia-smi may hang for ever on a sick driver
+_SYSTEMD_RUNS = Path("/run/systemd/system")
 _LINGER = Path("/var/lib/systemd/linger")
 
 
@@ -48,7 +49,7 @@ def inspect(request: Inspect) -> Inspection:
         folder_writable=os.access(folder, os.W_OK | os.X_OK),
         gpus=tuple(line.strip() for line in gpus.splitlines() if line.startswith("GPU ")),
         wall_clock=time.time(),
-        lingering=(_LINGER / _user()).exists() if _LINGER.parent.is_dir() else None,
+        lingering=(_LINGER / _user()).exists() if _SYSTEMD_RUNS.is_dir() else None,
     )
 
 
