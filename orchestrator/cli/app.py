@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -108,3 +109,17 @@ _command(
     hidden=True,
     context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
 )
+
+
+def app_for(first: str) -> typer.Typer:
+    """The app with only the command named `first`, the first argument; with all if that is no command.
+
+    Typer makes every command it knows of at each start, which takes longer than most of them.
+    """
+    commands = [command for command in app.registered_commands if command.name == first]
+    groups = [group for group in app.registered_groups if group.name == first]
+    if not (commands or groups):
+        return app
+    narrow = copy.copy(app)
+    narrow.registered_commands, narrow.registered_groups = commands, groups
+    return narrow

@@ -51,9 +51,9 @@ def _run(arguments: Sequence[str]) -> int:
 def _invoke(arguments: Sequence[str]) -> int:
     from typer.main import get_command
 
-    from orchestrator.cli.app import app
+    from orchestrator.cli.app import app_for
 
-    command = get_command(app)
+    command = get_command(app_for(arguments[0] if arguments else ""))
     try:
         answer = command.main(list(arguments), prog_name="orchestrator", standalone_mode=False)
     except Exception as error:
