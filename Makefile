@@ -49,5 +49,8 @@ demo-ssh: system $(INSTALLED) ## the same through an sshd on loopback
 benchmarks: system $(INSTALLED) ## speed and memory, as ratios against a baseline in the same run
 	$(BIN)/python -m benchmarks
 
+screenshot: $(INSTALLED) ## the README's picture, from a real run
+	$(BIN)/python scripts/screenshot.py
+
 clean: ## remove what was made here
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

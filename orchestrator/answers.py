@@ -116,7 +116,9 @@ class Answers:
         self._levers.adopt(plan)
         self._levers.environment(request.env)
         before = {name: view.state.of(name).launches for name in names}
-        asked = [n for n in names if startable(view.state.of(n).phase)]
+        asked = [
+            n for n in names if startable(view.state.of(n).phase) and not has_landed(view.state, plan, n)
+        ]
         self._levers.write([f.StartAsked(workstream=n, by=request.by) for n in asked])
         self._later(talk, names, lambda now, status: _started(now, status, names, before))
 
@@ -244,6 +246,11 @@ def startable(phase: Phase) -> bool:
             return True
         case _:
             return False
+
+
+def has_landed(state: State, plan: Plan, name: str) -> bool:
+    """A workstream put into a wave that landed without it could never land: it is not started."""
+    return state.wave(plan.workstream(name).wave).landed is not None
 
 
 def _active(phase: Phase) -> bool:

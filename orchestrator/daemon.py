@@ -69,7 +69,7 @@ class Daemon:
         daemon = DaemonStatus(running=True, pid=os.getpid())
         self._loop = Loop(journal, plan, daemon, self._inbox, self._hooks())
         self._loop.write(_opening_facts(self._loop.view.state, plan))
-        self._sites = Sites(plan, home, owner=self._loop.view.state.token)
+        self._sites = Sites(plan, home)
         self._lanes: dict[HostName, Lane] = {}
         self._answers = Answers(self._levers())
         self._harvest = Harvest(lambda: DaemonDesk(self, Talk()), self._inbox)

@@ -192,7 +192,7 @@ def _lingering(host: Host, examined: Examined) -> Iterator[Finding]:
         yield _doubt(host, "linger", message, f"loginctl enable-linger {user}")
 
 
-_FREE_SPACE = "orchestrator clean --dry-run, then `du -xh -d 2 ~ | sort -h` for the rest"
+_FREE_SPACE = "see what is large with `du -xh -d 2 ~ | sort -h`"
 
 
 def _install(package: str) -> str:

@@ -33,6 +33,14 @@ class Home:
     def state(self) -> StatePaths:
         return StatePaths(root=self.common_dir / "orchestrator")
 
+    @property
+    def owner(self) -> str:
+        """Marks this repository's clones on other hosts as its own; outlives the state directory."""
+        import getpass
+        import platform
+
+        return f"{getpass.getuser()}@{platform.node()}:{self.root}"
+
 
 def find_home(start: Path) -> Home:
     """The repository around `start`, its main worktree when `start` is in a linked one.

@@ -102,7 +102,7 @@ def _launch_fact(item: wire.Started | wire.NotStarted) -> f.Launched | f.LaunchR
         workstream=item.workstream,
         launch=launch,
         cause=item.cause,
-        message=item.message,
+        message=item.message if item.log is None else f"{item.message}; see {item.log}",
         log=item.log,
     )
 

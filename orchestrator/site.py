@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import git
-from orchestrator.core.plan import LOCAL, Host, HostName, Plan, Workstream
+from orchestrator.core.plan import DEFAULT_ROOT, LOCAL, Host, HostName, Plan, Workstream
 from orchestrator.git import Git
 from orchestrator.home import Home as Home
 from orchestrator.home import find_home as find_home
@@ -18,8 +18,6 @@ from orchestrator.settings import CALL_DEADLINE_S
 from orchestrator.wire import OpenRepository, Place
 
 TRANSFER_DEADLINE_S = 600.0
-DEFAULT_ROOT = "~/orchestrator"
-"""Where a host without `root:` keeps its clones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +95,9 @@ class Site:
 class Sites:
     """The sites of a plan's hosts, opened when first needed and again after they broke. Thread-safe."""
 
-    def __init__(self, plan: Plan, home: Home, owner: str) -> None:
+    def __init__(self, plan: Plan, home: Home) -> None:
         self._plan = plan
         self._home = home
-        self._owner = owner
         self._open: dict[HostName, Site] = {}
         self._locks = {name: threading.Lock() for name in plan.hosts}
 
@@ -146,6 +143,8 @@ class Sites:
     def _repository_request(self, host: Host) -> OpenRepository:
         if host.name == LOCAL:
             return OpenRepository(
-                project=self._plan.project, owner=self._owner, repository=str(self._home.root)
+                project=self._plan.project, owner=self._home.owner, repository=str(self._home.root)
             )
-        return OpenRepository(project=self._plan.project, owner=self._owner, root=host.root or DEFAULT_ROOT)
+        return OpenRepository(
+            project=self._plan.project, owner=self._home.owner, root=host.root or DEFAULT_ROOT
+        )

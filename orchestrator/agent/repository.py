@@ -46,7 +46,10 @@ def _own_clone(folder: Path, owner: str) -> Place:
     if owner_file.exists():
         found = owner_file.read_text(encoding="utf-8").strip()
         if found != owner:
-            raise Refused(f"{folder} belongs to another project: {found}", "choose another `root`")
+            raise Refused(
+                f"{folder} belongs to another project: {found}",
+                f"choose another `root`, or remove {owner_file} there if that repository is gone",
+            )
         return _place(git.Git(folder))
     if folder.exists() and not _is_unfinished(folder):
         raise Refused(f"{folder} is not empty and not ours", "move it away, or choose another `root`")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.checks import clean_merge
+from orchestrator.checks import clean_merge, paths
 from orchestrator.checks.finding import Check, Finding, Subject
 from orchestrator.core.plan import Gate
 from orchestrator.errors import Refused
 
-CHECKS: Mapping[str, Check] = {"clean-merge": clean_merge.findings}
+CHECKS: Mapping[str, Check] = {"clean-merge": clean_merge.findings, "paths": paths.findings}
 
 
 def require_check(gate: Gate) -> Check:

@@ -49,7 +49,7 @@ def require_same_plan(here: Here) -> None:
     from orchestrator.client import NoDaemon
 
     try:
-        theirs = here.client.status()["plan"]
+        theirs = here.client.status().get("plan", here.plan_file)
     except NoDaemon:
         return
     if Path(theirs).resolve() != here.plan_file.resolve():

@@ -79,7 +79,7 @@ class Decision:
 def decide(plan: Plan, state: State, observation: Observation, now: float) -> Decision:
     """At most one fact for each workstream; or, when there is none, every effect that is due."""
     facts = []
-    for workstream in plan.workstreams.values():
+    for workstream in plan.by_priority():
         fact = _fact_due(plan, state, observation, workstream, now)
         if fact is not None:
             facts.append(fact)

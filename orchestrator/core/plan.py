@@ -14,6 +14,8 @@ TreeId = NewType("TreeId", str)
 WaveNumber = NewType("WaveNumber", int)
 
 LOCAL = HostName("local")
+DEFAULT_ROOT = "~/orchestrator"
+"""Where a host without `root:` keeps its clones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +171,10 @@ class Plan:
 
     def workstream(self, name: str) -> Workstream:
         return self.workstreams[WorkstreamName(name)]
+
+    def by_priority(self) -> tuple[Workstream, ...]:
+        """Who is served first where not all fit: the higher priority, then the order of the file."""
+        return tuple(sorted(self.workstreams.values(), key=lambda workstream: -workstream.priority))
 
     def of_wave(self, number: WaveNumber) -> tuple[Workstream, ...]:
         return tuple(self.workstreams[name] for name in self.waves[number].workstreams)

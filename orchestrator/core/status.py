@@ -186,6 +186,8 @@ def state_in_words(
     """The interface's word for a workstream's state, and why it is so."""
     record = state.of(workstream.name)
     match record.phase:
+        case Idle() if state.wave(workstream.wave).landed is not None:
+            return "waiting", f"wave {workstream.wave} landed without it; move it to a later wave"
         case Idle():
             return "waiting", "not started: orchestrator up"
         case Wanted():

@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from orchestrator.core.plan import LOCAL, Heartbeat
+from orchestrator.core.plan import DEFAULT_ROOT, LOCAL, Heartbeat
 from orchestrator.plan_file.branches import branch_problems
 from orchestrator.plan_file.document import GateSection
 from orchestrator.plan_file.members import (
@@ -196,7 +196,7 @@ def _worktree_problems(source: Source, everyone: Iterable[Member]) -> Iterator[P
     taken: dict[tuple[str, str], Member] = {}
     for member in everyone:
         host = mapping(mapping(source.root.get("hosts")).get(member.host))
-        path = worktree_path(member, repository, project, plan_text(host, "root", "~"))
+        path = worktree_path(member, repository, project, plan_text(host, "root", DEFAULT_ROOT))
         yield from _misplaced(source, member, path, repository)
         other = taken.setdefault((member.host, path), member)
         if other is not member and other.name != member.name:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from orchestrator.core.plan import LOCAL
+from orchestrator.core.plan import DEFAULT_ROOT, LOCAL
 from orchestrator.plan_file.tree import Place, Source, Tree, Unquoted, mapping
 from orchestrator.plan_file.values import WAVE
 
@@ -104,5 +104,5 @@ def worktree_path(member: Member, repository: Path, project: str, root: str | No
         # Path.expanduser raises for a user who does not exist.
         path = os.path.expanduser(named or f"../{repository.name}.worktrees/{member.name}")  # noqa: PTH111
         return posixpath.normpath(repository / path)
-    clone = posixpath.join(root or "~", project)
+    clone = posixpath.join(root or DEFAULT_ROOT, project)
     return posixpath.normpath(posixpath.join(clone, named or f"{clone}.worktrees/{member.name}"))

@@ -82,7 +82,7 @@ class Desk:
         self.state = State()
         self.facts: list[Fact] = []
         self.said: list[str] = []
-        self.sites = Sites(plan, home, owner="test")
+        self.sites = Sites(plan, home)
 
     def site(self, host: HostName) -> Site:
         return _local_site(self) if host == LOCAL else self.sites.site(host)
