@@ -100,7 +100,7 @@ def _polls(project: Project, count: int) -> tuple[float, list[float]]:
         journal = Journal.read(home.state.journal)
         assert journal is not None
         state = journal.state()
-        sites = Sites(plan, home, owner=state.token)
+        sites = Sites(plan, home)
         try:
             look = partial(observe, sites.site(HostName(HOST)), plan, state)
             times = [1000 * seconds(look) for _ in range(1 + count)]

@@ -83,10 +83,12 @@ class Daemon:
         self._api.start()
         self._inbox.put(Tick())
         log.info("listening", pid=os.getpid(), version=__version__, socket=str(self._home.state.socket))
-        why = self._loop.run()
-        self._loop.write([f.DaemonStopped(pid=os.getpid(), why=why)])
-        log.info("leaving", why=why)
-        self._close()
+        try:
+            why = self._loop.run()
+            self._loop.write([f.DaemonStopped(pid=os.getpid(), why=why)])
+            log.info("leaving", why=why)
+        finally:
+            self._close()
 
     def leave(self, why: str) -> None:
         self._inbox.put(Leave(why=why))

@@ -87,14 +87,13 @@ class Journal:
             JournalError: they could not be written; nothing was.
         """
         stamp = at.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+        bodies = [(fact, json.dumps(plain_fields(fact), ensure_ascii=False)) for fact in facts]
+        insert = "INSERT INTO facts (at, kind, body) VALUES (?, ?, ?)"
         written = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for fact in facts:
-                cursor = self._connection.execute(
-                    "INSERT INTO facts (at, kind, body) VALUES (?, ?, ?)",
-                    (stamp, type(fact).__name__, json.dumps(plain_fields(fact), ensure_ascii=False)),
-                )
+            for fact, body in bodies:
+                cursor = self._connection.execute(insert, (stamp, type(fact).__name__, body))
                 written.append(Entry(id=cursor.lastrowid or 0, at=stamp, fact=fact))
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
