@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,7 +49,10 @@ def _arguments() -> argparse.Namespace:
 
 def _run(name: str, runs: int) -> dict[str, Any]:
     before = measuring.load()
-    figures = list(SUBJECTS[name](runs))
+    figures = []
+    for figure in SUBJECTS[name](runs):
+        figures.append(figure)
+        print(" | ".join(filter(None, figure.row())), file=sys.stderr, flush=True)
     after = measuring.load()
     print(f"\n{name} (load before {before}, after {after})\n\n{measuring.table(figures)}", flush=True)
     return {"load": [before, after], "figures": [figure.document() for figure in figures]}
