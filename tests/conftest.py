@@ -16,6 +16,7 @@ __all__ = ["sshd_fixture"]
 def a_home_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the real home, and the default tmux server is out of reach."""
     home = tmp_path_factory.mktemp("home")
+    (home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n")
     monkeypatch.setenv("HOME", str(home))
     for name in [name for name in os.environ if name.startswith(("XDG_", "TMUX", "ORCHESTRATOR_"))]:
         monkeypatch.delenv(name)

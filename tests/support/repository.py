@@ -26,7 +26,8 @@ PINNED = {
 def pin(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Make this process, and what it starts, use git settings of this test alone."""
     settings = folder / "gitconfig"
-    settings.write_text('[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n')
+    identity = f"[user]\n\tname = {PINNED['GIT_AUTHOR_NAME']}\n\temail = {PINNED['GIT_AUTHOR_EMAIL']}\n"
+    settings.write_text(f'{identity}[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n')
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     for name, value in PINNED.items():

@@ -148,8 +148,7 @@ def test_hostile_progress_is_shown_harmlessly(project: Project) -> None:
     assert status["metrics"] == {"acc": 0.5}
     assert "\x1b" not in project.ok("status").out
     (project.worktree("a") / "results" / "progress.json").write_bytes(b'{"v":1,"se')
-    reason = eventually(lambda: project.status("a")["reason"], message="a reason for the torn file")
-    assert "progress" in reason
+    eventually(lambda: "progress" in project.status("a")["reason"], message="a reason for the torn file")
     assert project.state_of("a") == "running"
 
 
