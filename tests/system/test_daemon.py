@@ -163,3 +163,31 @@ def test_branches_are_pushed_where_the_plan_names_a_remote(project: Project) -> 
     eventually(lambda: project.events("BranchPushed"), 20, "the branch was pushed")
     pushed = project.git("ls-remote", str(bare), "refs/heads/w/a").split()[0]
     assert pushed == project.git("rev-parse", "w/a")
+
+
+def test_a_repository_with_submodules_works_and_they_are_left_to_setup(project: Project) -> None:
+    assert project.repository is not None
+    library = type(project.repository)(project.folder / "library", "-b", "main")
+    library.commit("first", lib__txt="library\n")
+    project.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(library.path), "lib")
+    project.git("commit", "-qm", "with a library")
+    update = "git -c protocol.file.allow=always submodule update --init -q"
+    project.workstreams(
+        f"a: {{branch: w/a, setup: '{update}', run: 'cat lib/lib.txt'}}", "b: {branch: w/b, run: 'ls lib'}"
+    )
+    project.ok("up")
+    project.until("a", "done")
+    project.until("b", "done")
+    assert "library" in project.ok("logs", "a").out
+
+
+@pytest.mark.timeout(300)
+def test_two_hundred_workstreams_come_up_and_go_down(project: Project) -> None:
+    names = [f"w{number:03}" for number in range(200)]
+    project.workstreams(*(f"{name}: {{branch: w/{name}, run: 'sleep 600'}}" for name in names))
+    assert project.run("up", within_s=110).code == 0
+    assert project.sessions() == [f"p_{name}" for name in names]
+    states = {w["state"] for w in project.ok("status", "--json").json["workstreams"]}
+    assert states <= {"running", "starting"}
+    assert project.run("down", within_s=110).code == 0
+    assert {w["state"] for w in project.ok("status", "--json").json["workstreams"]} == {"stopped"}
