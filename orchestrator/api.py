@@ -21,11 +21,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from orchestrator import requests as r
+from orchestrator.codec import WireError, build
 from orchestrator.inbox import Asked, Message
 from orchestrator.journal import Entry, Journal
 from orchestrator.loop import View
 from orchestrator.talk import Talk
-from orchestrator.wire.codec import WireError, build
 
 FOLLOW_PAUSE_S = 0.2
 BODY_LIMIT_BYTES = 4 * 1024 * 1024

@@ -77,7 +77,7 @@ class Client:
             NoDaemon: none listens, or it ended before it answered.
             Answer: it refused.
         """
-        from orchestrator.wire.codec import encode  # not for `status`, which is asked every second
+        from orchestrator.codec import encode  # not for `status`, which is asked every second
 
         for line in self._open("POST", "/v1/ask", body=json.dumps(encode(request))):
             message = json.loads(line)

@@ -1,4 +1,4 @@
-"""Where a plan, its repository and its state lie. Except in `find_home`, no git is started."""
+"""Where a plan, its repository and its state lie. No git is started for an ordinary repository."""
 
 from __future__ import annotations
 
@@ -46,14 +46,29 @@ def find_home(start: Path) -> Home:
     """The repository around `start`, its main worktree when `start` is in a linked one.
 
     Raises:
-        CommandFailed: there is none.
+        Refused: there is none.
+        CommandFailed: git cannot read it.
     """
-    from orchestrator import git  # only the daemon and commands without one come here
+    common_dir = find_checkout(start).common_dir
+    if _is_ordinary(common_dir):
+        return Home(root=common_dir.parent, common_dir=common_dir)
+
+    from orchestrator import git  # costs a third of the time of `status`
 
     here = git.Git(start)
     common_dir = Path(git.common_dir(here))
     main = git.list_worktrees(here)[0]
     return Home(root=Path(main.path), common_dir=common_dir)
+
+
+def _is_ordinary(common_dir: Path) -> bool:
+    """A `.git` folder inside its only main worktree: no bare repository, no work tree elsewhere."""
+    try:
+        settings = (common_dir / "config").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return False
+    unusual = ("worktree", "bare = true", "include", "worktreeconfig")
+    return common_dir.name == ".git" and not any(word in settings.lower() for word in unusual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

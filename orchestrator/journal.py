@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, get_args
 
+from orchestrator.codec import build, plain_fields
 from orchestrator.core.facts import Fact
 from orchestrator.core.state import State
 from orchestrator.errors import JournalError
-from orchestrator.wire.codec import build, plain_fields
 
 VERSION = 1
 

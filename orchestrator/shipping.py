@@ -18,7 +18,17 @@ from functools import cache
 from pathlib import Path
 
 LIBRARIES = ("libtmux", "git", "gitdb", "smmap")
-OWN_MODULES = ("__init__.py", "errors.py", "progress.py", "supervise*", "git*", "core", "wire", "agent")
+OWN_MODULES = (
+    "__init__.py",
+    "codec.py",
+    "errors.py",
+    "progress.py",
+    "supervise*",
+    "git*",
+    "core",
+    "wire",
+    "agent",
+)
 
 # GitPython looks for git when it is imported, and raises where there is none: the agent has to start
 # there too, so that it can say so.

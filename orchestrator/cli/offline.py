@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from orchestrator.cli.here import Here
 
 if TYPE_CHECKING:
     from orchestrator.core.gating import Tips
-    from orchestrator.core.observation import Observation
+    from orchestrator.core.observation import LaunchSeen, Observation
     from orchestrator.core.plan import Plan
     from orchestrator.core.state import State
     from orchestrator.home import Home
@@ -27,22 +28,36 @@ def current_status(here: Here) -> dict[str, Any]:
 
 
 def offline_status(here: Here) -> dict[str, Any]:
+    from orchestrator.core.gating import Tips
     from orchestrator.core.status import DaemonStatus, status
 
     plan, state, home, now = here.load_plan(), here.load_state(), here.find_home(), time.monotonic()
     observation = _look(plan, state, home, now)
     state = _with_ends(plan, state, observation, now)
     daemon = DaemonStatus(running=False, pid=None)
-    found = status(plan, state, observation, _tips(plan, home), daemon, now)
+    tips = _tips(plan, home) if _may_be_ready(plan, state) else Tips()
+    found = status(plan, state, observation, tips, daemon, now)
     # A beat's age is counted from when its number last changed, which one look cannot tell.
     streams = tuple(replace(w, heartbeat_age_s=None) for w in found.workstreams)
     return asdict(replace(found, workstreams=streams))
 
 
 def _look(plan: Plan, state: State, home: Home, now: float) -> Observation:
-    from orchestrator.agent.watch import Watch
+    """This machine's launches as they are now; other hosts are not asked."""
     from orchestrator.core.observation import HostSeen, Observation
     from orchestrator.core.plan import LOCAL
+
+    observation = Observation(hosts={LOCAL: HostSeen(reachable=True)})
+    launched = [
+        (record.launch.id, f"{record.worktree}/{w.results}")
+        for w in plan.on_host(LOCAL)
+        if (record := state.of(w.name)).launch is not None and record.worktree is not None
+    ]
+    return observation.with_pulses(_seen(home, launched), now, now) if launched else observation
+
+
+def _seen(home: Home, launched: Sequence[tuple[str, str]]) -> tuple[LaunchSeen, ...]:
+    from orchestrator.agent.watch import Watch
     from orchestrator.wire import Place, Probe, Watched
 
     place = Place(
@@ -51,14 +66,8 @@ def _look(plan: Plan, state: State, home: Home, now: float) -> Observation:
         state=str(home.state.root),
         worktrees=f"{home.root}.worktrees",
     )
-    watched = tuple(
-        Watched(launch=record.launch.id, results=f"{record.worktree}/{w.results}")
-        for w in plan.on_host(LOCAL)
-        if (record := state.of(w.name)).launch is not None and record.worktree is not None
-    )
-    seen = Watch().probe(Probe(place=place, launches=watched))
-    observation = Observation(hosts={LOCAL: HostSeen(reachable=True, boot_id=seen.boot_id)})
-    return observation.with_pulses(seen.launches, now, now)
+    watched = tuple(Watched(launch=launch, results=results) for launch, results in launched)
+    return Watch().probe(Probe(place=place, launches=watched)).launches
 
 
 def _with_ends(plan: Plan, state: State, observation: Observation, now: float) -> State:
@@ -70,6 +79,16 @@ def _with_ends(plan: Plan, state: State, observation: Observation, now: float) -
         if isinstance(fact, LaunchEnded):
             state = state.after(fact)
     return state
+
+
+def _may_be_ready(plan: Plan, state: State) -> bool:
+    """Whether some wave depends on where its branches stand; only then is git asked."""
+    from orchestrator.core.gating import is_done
+
+    return any(
+        state.wave(number).landed is None and all(is_done(state, w) for w in plan.of_wave(number))
+        for number in plan.waves
+    )
 
 
 def _tips(plan: Plan, home: Home) -> Tips:

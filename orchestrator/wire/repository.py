@@ -91,7 +91,7 @@ class GateCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRan:
-    """`tail` is the end of the output. `tree` is what the checkout held before and after the run.
+    """`tail` is the end of the output.
 
     `changed` names tracked files the command changed: such a gate is not ok.
     """

@@ -140,7 +140,7 @@ class Seen:
 class ReadMetrics:
     """The metrics a run wrote. Answered by `Metrics`.
 
-    The file counts only when it was written after `since_s` (the run's start, the host's clock).
+    The file counts only when it is newer than the launch itself, by the host's own clock.
     """
 
     results: str

@@ -10,12 +10,12 @@ from typing import get_args
 
 import pytest
 
+from orchestrator.codec import plain_fields
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact
 from orchestrator.core.state import Done, Merged, replayed
 from orchestrator.errors import JournalError
 from orchestrator.journal import Journal
-from orchestrator.wire.codec import plain_fields
 
 NOW = datetime(2024, 1, 1, tzinfo=timezone.utc)
 VERSION_1 = Path(__file__).parent.parent / "data" / "journal_v1.jsonl"
