@@ -37,7 +37,8 @@ from orchestrator.loop import View
 from orchestrator.plan_file import load_plan
 from orchestrator.talk import Talk
 
-ENDS = ("done", "failed", "held", "stopped", "merged")
+GOOD_ENDS = ("done", "merged")
+ENDS = (*GOOD_ENDS, "failed", "held", "stopped")
 
 Ready = Callable[[View, Status], Any]
 """The answer once it is known, None until then. May raise what is to be refused."""
@@ -165,8 +166,9 @@ class Answers:
 
     def _wait(self, view: View, request: r.Wait, talk: Talk) -> None:
         names = chosen_names(view.plan, request.names)
-        wanted = request.states or ENDS
-        self._later(talk, names, lambda now, status: _all_in(status, names, wanted), request.timeout_s)
+        ready = _all_in if request.states else _all_ended
+        wanted = request.states or GOOD_ENDS
+        self._later(talk, names, lambda now, status: ready(status, names, wanted), request.timeout_s)
 
 
 def _answered(pending: Pending, view: View, status: Status) -> bool:
@@ -217,17 +219,13 @@ def require_wave(plan: Plan, number: int) -> WaveNumber:
 
 def refuse_not_built(plan: Plan) -> None:
     if plan.not_built:
-        places = "; ".join(f"{n.place}: {n.key}" for n in plan.not_built)
-        raise UsageError(
-            f"{plan.source} uses keys that this version reads but cannot act on: {places}.",
-            "take them out; `orchestrator validate` lists them",
-        )
+        lines = "\n".join(missing.words(plan.source) for missing in plan.not_built)
+        raise UsageError(lines, "take these keys out of the plan; orchestrator validate lists them")
 
 
 def _refuse_removed(state: State, plan: Plan) -> None:
-    gone = [
-        n for n, record in state.workstreams.items() if n not in plan.workstreams and _active(record.phase)
-    ]
+    running = [name for name, record in state.workstreams.items() if isinstance(record.phase, _LAUNCHED)]
+    gone = [name for name in running if name not in plan.workstreams]
     if gone:
         names = ", ".join(gone)
         raise Refused(
@@ -253,8 +251,11 @@ def has_landed(state: State, plan: Plan, name: str) -> bool:
     return state.wave(plan.workstream(name).wave).landed is not None
 
 
+_LAUNCHED = Starting | Running | Stopping | Ended
+
+
 def _active(phase: Phase) -> bool:
-    return isinstance(phase, Wanted | Starting | Running | Stopping | Ended)
+    return isinstance(phase, Wanted | _LAUNCHED)
 
 
 def _accepted(view: View, name: str, by: str) -> f.HoldAccepted:
@@ -316,10 +317,23 @@ def _all_in(status: Status, names: Sequence[str], states: Sequence[str]) -> Any:
         return {"workstreams": {w.name: w.state for w in chosen}}
     stuck = [w for w in chosen if w.state in ENDS and w.state not in states and not _goes_on(w.state, states)]
     if stuck:
-        raise Refused(
-            "; ".join(f"{w.name} is {w.state}" + (f": {w.reason}" if w.reason else "") for w in stuck)
-        )
+        raise Refused("; ".join(map(_in_words, stuck)))
     return None
+
+
+def _all_ended(status: Status, names: Sequence[str], good: Sequence[str]) -> Any:
+    """The states of all, once every one has ended.
+
+    Raises:
+        Refused: all have, and not all of them well.
+    """
+    chosen = [w for w in status.workstreams if w.name in names]
+    return _all_in(status, names, good) if all(w.state in ENDS for w in chosen) else None
+
+
+def _in_words(workstream: WorkstreamStatus) -> str:
+    reason = f": {workstream.reason}" if workstream.reason else ""
+    return f"{workstream.name} is {workstream.state}{reason}"
 
 
 def _goes_on(state: str, states: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,7 +15,6 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -28,6 +27,7 @@ from orchestrator.loop import View
 from orchestrator.talk import Talk
 
 FOLLOW_PAUSE_S = 0.2
+LISTEN_PAUSE_S = 0.5
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
 
 _REQUESTS: dict[str, type[Any]] = {
@@ -109,15 +109,15 @@ class Api:
 
 async def _lines(talk: Talk) -> AsyncIterator[str]:
     try:
-        async for line in iterate_in_threadpool(_encoded(talk)):
-            yield line
+        while True:
+            line = await asyncio.to_thread(talk.next_line, LISTEN_PAUSE_S)
+            if line is not None:
+                yield json.dumps(line, ensure_ascii=False) + "\n"
+                if "say" not in line:
+                    return
     finally:
+        # Reached at once when the asker hangs up: what is done for nobody may stop.
         talk.abandon()
-
-
-def _encoded(talk: Talk) -> Iterator[str]:
-    for line in talk.lines():
-        yield json.dumps(line, ensure_ascii=False) + "\n"
 
 
 def _parse(body: bytes) -> r.Request:

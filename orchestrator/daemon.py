@@ -226,6 +226,10 @@ class DaemonDesk:
     def say(self, text: str) -> None:
         self._talk.say(text)
 
+    def require_asker(self) -> None:
+        if self._talk.over:
+            raise Refused("whoever asked has gone; nothing was changed.")
+
 
 def _opening_facts(state: State, plan: Plan) -> list[Fact]:
     begun = [] if state.token else [f.JournalBegun(token=secrets.token_hex(4))]

@@ -30,3 +30,6 @@ class Desk(Protocol):
 
     def say(self, text: str) -> None:
         """Tell whoever asked what is going on."""
+
+    def require_asker(self) -> None:
+        """Go on only while somebody wants it. Raises `Refused` once whoever asked has gone."""

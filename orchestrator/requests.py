@@ -63,7 +63,7 @@ class Done:
 class Wait:
     """Answered when every one is in one of `states`; refused after `timeout_s`, or when one can no longer be.
 
-    Empty `states`: any state that is an end (done, failed, held, stopped, merged).
+    Empty `states`: answered when all have ended, refused when one did not end as done or merged.
     """
 
     names: tuple[str, ...] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.errors import OrchestratorError
@@ -35,16 +34,15 @@ class Talk:
         )
 
     def abandon(self) -> None:
-        """Nobody listens any more: whoever still waits for a line is let go."""
-        self._end({"answer": None})
+        """Nobody listens any more."""
+        self.over = True
 
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """Blocks for each line; ends after the answer."""
-        while True:
-            line = self._lines.get()
-            yield line
-            if "say" not in line:
-                return
+    def next_line(self, timeout_s: float) -> dict[str, Any] | None:
+        """The next line; None when there is none within `timeout_s`. The one without `say` is the last."""
+        try:
+            return self._lines.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
 
     def _end(self, document: dict[str, Any]) -> None:
         if not self.over:

@@ -73,7 +73,7 @@ def _landing_lines(report: Document) -> Iterator[str]:
 
 
 def _verdict(report: Document) -> str:
-    wave, names = f"wave {report['wave']}", " ".join(report["landed"])
+    wave, names = f"wave {report['wave']}", " ".join(report["would_land"])
     if report["already_landed"]:
         return f"{wave}: already landed"
     if not report["ok"]:

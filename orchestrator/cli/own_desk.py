@@ -34,6 +34,9 @@ class OwnDesk:
     def record(self, *facts: Fact) -> None:
         pass
 
+    def require_asker(self) -> None:
+        """Whoever asked is this very process."""
+
     def say(self, text: str) -> None:
         note(text)
 

@@ -57,7 +57,7 @@ def load_startable_plan(here: Here) -> Plan:
 
 
 def not_built_text(here: Here, missing: NotBuilt) -> str:
-    return f"{here.plan_file}: key {missing.key} of {missing.place} is not built yet"
+    return missing.words(str(here.plan_file))
 
 
 def _problem(problem: Any) -> dict[str, object]:

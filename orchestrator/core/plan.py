@@ -147,6 +147,11 @@ class NotBuilt:
 
     place: str
     key: str
+    line: int
+    column: int
+
+    def words(self, source: str) -> str:
+        return f"{source}:{self.line}:{self.column}: key {self.key} of {self.place} is not built yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

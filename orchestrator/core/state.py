@@ -101,7 +101,7 @@ class LaunchRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkstreamRecord:
-    """`stage` is an index into the plan's stages; `attempts` counts the launches of that stage.
+    """`stage` is an index into the plan's stages; `attempts` counts its runs, refused launches apart.
 
     `launches` counts all launches ever, `failures` those held against the restart limit.
     `elapsed_s` is the wall time of the present stage over its ended attempts.
@@ -256,9 +256,9 @@ def _after_launch(
             phase = Running() if isinstance(record.phase, Starting) else record.phase
             return replace(record, phase=phase, worktree=fact.worktree, tip=fact.tip, port=fact.port)
         case (Starting(), f.LaunchRefused()):
-            return replace(record, phase=Failed(fact.message, launched=False))
+            return replace(record, phase=Failed(fact.message, launched=False), attempts=record.attempts - 1)
         case (Stopping(then), f.LaunchRefused()):
-            return replace(record, phase=_stopped(then, fact.message))
+            return replace(record, phase=_stopped(then, fact.message), attempts=record.attempts - 1)
         case (Starting() | Running(), f.LaunchEnded()):
             return replace(_with_exit(record, fact), phase=Ended())
         case (Stopping(then), f.LaunchEnded()):

@@ -11,6 +11,7 @@ from orchestrator.core.decide import SHELL_STAGE, end_in_words
 from orchestrator.core.gating import Tips, wave_state
 from orchestrator.core.liveness import beat_age_s, is_stale
 from orchestrator.core.observation import HostSeen, Observation, Progress, Pulse
+from orchestrator.core.placement import holders
 from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.state import (
     Done,
@@ -89,10 +90,11 @@ class DaemonStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """`plan` is the file it follows."""
+    """`plan` is the file it follows, `plan_digest` the SHA-256 of its text when it was read."""
 
     project: str
     plan: str
+    plan_digest: str
     daemon: DaemonStatus
     hosts: tuple[HostStatus, ...]
     workstreams: tuple[WorkstreamStatus, ...]
@@ -105,8 +107,9 @@ def status(
     return Status(
         project=plan.project,
         plan=plan.source,
+        plan_digest=plan.digest,
         daemon=daemon,
-        hosts=tuple(_host(plan, observation, name) for name in plan.hosts),
+        hosts=tuple(_host(state, observation, name) for name in plan.hosts),
         workstreams=tuple(
             workstream_status(plan, state, observation, tips, w, now) for w in plan.workstreams.values()
         ),
@@ -124,9 +127,9 @@ def status(
     )
 
 
-def _host(plan: Plan, observation: Observation, name: str) -> HostStatus:
+def _host(state: State, observation: Observation, name: str) -> HostStatus:
     seen = observation.hosts.get(name, HostSeen())
-    workers = sum(1 for w in plan.workstreams.values() if w.host == name)
+    workers = len(holders(state, name))
     return HostStatus(name=name, reachable=seen.reachable, reason=seen.reason, workers=workers)
 
 
@@ -148,7 +151,7 @@ def workstream_status(
         session=plan.session(workstream.name),
         state=word,
         stage=_stage_name(workstream, record),
-        attempt=launch.attempt if launch else 0,
+        attempt=max(1, record.attempts),
         exit_code=launch.exit.exit_code if launch and launch.exit else None,
         signal=launch.exit.signal if launch and launch.exit else None,
         progress=_progress(progress) if progress else None,
@@ -172,12 +175,17 @@ def _stage_name(workstream: Workstream, record: WorkstreamRecord) -> str | None:
 def _progress(progress: Progress) -> ProgressStatus:
     eta_s = progress.eta_s if progress.eta_s is not None and math.isfinite(progress.eta_s) else None
     return ProgressStatus(
-        step=progress.step,
-        total=progress.total,
+        step=_whole(progress.step),
+        total=_whole(progress.total),
         unit=progress.unit,
         eta_s=eta_s,
         message=progress.message,
     )
+
+
+def _whole(number: float | None) -> float | None:
+    """Steps are counted: 3, not 3.0, where nothing is lost by it."""
+    return int(number) if number is not None and number.is_integer() else number
 
 
 def state_in_words(
@@ -206,6 +214,8 @@ def state_in_words(
             return "held", "; ".join(unmet)
         case Done():
             return "done", ""
+        case Failed(reason=reason, launched=False):
+            return "failed", f"{reason}; orchestrator up tries again"
         case Failed(reason=reason):
             return "failed", reason
         case Stopped(reason=reason):

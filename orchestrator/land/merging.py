@@ -109,6 +109,7 @@ def _merge(desk: Desk, wave: WaveNumber, dry_run: bool) -> LandingReport:
         report = replace(_report(desk, proposal, reasons, verdicts), notes=notes, dry_run=dry_run)
         if reasons or dry_run:
             return report
+        desk.require_asker()
         return _land(desk, proposal, proposal.candidate, report)
 
 
@@ -116,6 +117,7 @@ def _all_gates(desk: Desk, proposal: Proposal, candidate: Candidate) -> tuple[Ga
     """The wave's own gates run when those of its workstreams are green."""
     verdicts = run_gates(desk, proposal.tips)
     if all(verdict.ok for verdict in verdicts):
+        desk.require_asker()
         verdicts += _wave_gates(desk, candidate, proposal.wave)
     return verdicts
 

@@ -20,7 +20,8 @@ class LeftOut:
 class LandingReport:
     """`reasons` say why the answer is no, all of them; `notes` are worth knowing in any case.
 
-    `landed` is what a dry run would land. `base_after` is where base is now.
+    `landed` is what a dry run would land: its document says so under another key. `base_after` is
+    where base is now.
     """
 
     wave: int
@@ -43,7 +44,8 @@ class LandingReport:
         return {
             "wave": self.wave,
             "ok": self.ok,
-            "landed": list(self.landed),
+            "landed": [] if self.dry_run else list(self.landed),
+            "would_land": list(self.landed),
             "left_out": [{"name": one.name, "reason": one.reason} for one in self.left_out],
             "gates": [verdict.document() for verdict in self.gates],
             "findings": [f.document() for verdict in self.gates for f in verdict.findings],

@@ -65,7 +65,7 @@ def resolve(source: Source, text: str) -> Plan:
         gates=declared | {gate.name: gate for gates in chain(*used) for gate in gates},
         waves=waves,
         workstreams=workstreams,
-        not_built=not_built(source.root),
+        not_built=not_built(source),
     )
 
 

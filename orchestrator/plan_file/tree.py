@@ -52,6 +52,9 @@ class Source:
         mark = self._marks(place).key
         return Problem(self.path, mark.line, mark.column, message)
 
+    def key_mark(self, place: Place) -> Mark:
+        return self._marks(place).key
+
     def line(self, place: Place) -> int:
         return self._marks(place).key.line
 

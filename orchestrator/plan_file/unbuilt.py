@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator.core.plan import NotBuilt
 from orchestrator.plan_file.members import members, waves
-from orchestrator.plan_file.tree import Tree, items, mapping, plain
+from orchestrator.plan_file.tree import Place, Source, Tree, items, mapping, plain
 
 _BUILT_CHECKS = ("clean-merge", "paths")
 
@@ -26,38 +26,41 @@ _UNBUILT: Mapping[str, Mapping[str, tuple[object, ...]]] = {
 }
 
 
-def not_built(root: dict[str, Tree]) -> tuple[NotBuilt, ...]:
+def not_built(source: Source) -> tuple[NotBuilt, ...]:
     """What of a sound plan waits for machinery."""
     return tuple(
-        NotBuilt(place=place, key=key)
-        for kind, place, keys in _sections(root)
-        for key in (*_unbuilt_keys(kind, keys), *_unbuilt_gates(root, keys if place != "plan" else {}))
+        NotBuilt(place=words, key=text, line=mark.line, column=mark.column)
+        for kind, words, place, keys in _sections(source.root)
+        for key, text in (*_unbuilt_keys(kind, keys), *_unbuilt_gates(source.root, kind, keys))
+        for mark in (source.key_mark((*place, key)),)
     )
 
 
-def _sections(root: dict[str, Tree]) -> Iterator[tuple[str, str, dict[str, Tree]]]:
-    yield "plan", "plan", root
+def _sections(root: dict[str, Tree]) -> Iterator[tuple[str, str, Place, dict[str, Tree]]]:
+    """Kind, words and place of every mapping of the plan that has keys of its own."""
+    yield "plan", "plan", (), root
     for name, host in mapping(root.get("hosts")).items():
-        yield "host", f"host {name}", mapping(host)
-    yield "workstream", "defaults", mapping(root.get("defaults"))
+        yield "host", f"host {name}", ("hosts", name), mapping(host)
+    yield "workstream", "defaults", ("defaults",), mapping(root.get("defaults"))
     for name, gate in mapping(root.get("gates")).items():
-        yield "gate", f"gate {name}", mapping(gate)
+        yield "gate", f"gate {name}", ("gates", name), mapping(gate)
     for number, wave in waves(root).items():
-        yield "wave", f"wave {number}", wave
+        yield "wave", f"wave {number}", ("waves", str(number)), wave
     for member in members(root):
-        yield "workstream", f"workstream {member.name}", member.own
+        yield "workstream", f"workstream {member.name}", member.place, member.own
 
 
-def _unbuilt_keys(kind: str, keys: dict[str, Tree]) -> Iterator[str]:
+def _unbuilt_keys(kind: str, keys: dict[str, Tree]) -> Iterator[tuple[str, str]]:
+    """Each key, and how it is named to people: with its value where other values do work."""
     for key, built in _UNBUILT[kind].items():
         value = plain(keys[key]) if key in keys else None
         if key in keys and value not in built:
-            yield f"{key}: {value}" if built and value is not True else key
+            yield key, f"{key}: {value}" if built and value is not True else key
 
 
-def _unbuilt_gates(root: dict[str, Tree], keys: dict[str, Tree]) -> Iterator[str]:
+def _unbuilt_gates(root: dict[str, Tree], kind: str, keys: dict[str, Tree]) -> Iterator[tuple[str, str]]:
     """Built-in checks that are used by their own name."""
     declared = mapping(root.get("gates"))
-    for _, name in items((), keys.get("gates")):
+    for _, name in items((), keys.get("gates") if kind != "plan" else None):
         if name not in declared and name not in _BUILT_CHECKS:
-            yield f"gates: {name}"
+            yield "gates", f"gates: {name}"

@@ -186,7 +186,7 @@ def test_gates_and_landing(live: Project) -> None:
     assert "cached" in live.ok("gate", "run", "a").out
     live.ok("down")
     checked = live.ok("wave", "check", "1", "--json").json
-    assert (checked["ok"], checked["landed"], checked["left_out"]) == (True, ["a"], [])
+    assert (checked["ok"], checked["landed"], checked["would_land"]) == (True, [], ["a"])
     before = live.git("rev-parse", "main")
     assert "would land: a" in live.ok("wave", "merge", "1", "--dry-run").out
     assert live.git("rev-parse", "main") == before

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.plan import Gate, Heartbeat, Host, NotBuilt, Plan, RestartPolicy, Stage, SyncPolicy
+from orchestrator.core.plan import Gate, Heartbeat, Host, Plan, RestartPolicy, Stage, SyncPolicy
 from orchestrator.errors import UsageError
 from orchestrator.plan_file import find_plan, load_plan
 
@@ -36,12 +36,12 @@ def test_the_example_of_the_interface_loads(interface: Plan) -> None:
 
 
 def test_what_is_not_built_is_said(interface: Plan) -> None:
-    assert interface.not_built == (
-        NotBuilt(place="defaults", key="sync"),
-        NotBuilt(place="gate components", key="check: components"),
-        NotBuilt(place="wave 2", key="gates: independence"),
-        NotBuilt(place="workstream i3d", key="components"),
-    )
+    assert [missing.words("p") for missing in interface.not_built] == [
+        "p:20:3: key sync of defaults is not built yet",
+        "p:26:16: key check: components of gate components is not built yet",
+        "p:36:5: key gates: independence of wave 2 is not built yet",
+        "p:44:9: key components of workstream i3d is not built yet",
+    ]
 
 
 def test_hosts(interface: Plan) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+
 from tests.support.eventually import eventually
-from tests.support.project import Project
+from tests.support.project import COMMAND, Project
 
 PLAN = """\
 version: 1
@@ -102,6 +105,23 @@ def test_the_users_own_changes_survive_a_landing(project: Project) -> None:
     assert (project.root / "a.txt").read_text() == "my own work\n"
     assert (project.root / "b.new").exists()
     assert project.git("diff", "--name-only") == "a.txt"
+
+
+def test_ctrl_c_in_a_merge_lands_nothing(project: Project) -> None:
+    wave_of_two(project, gate="sleep 4")
+    before = project.git("for-each-ref", "refs/heads", "refs/tags")
+    merge = subprocess.Popen([*COMMAND, "wave", "merge", "1"], cwd=project.root, env=project.env)
+    eventually(lambda: project.events("LandingAsked"), message="the daemon was asked")
+    merge.send_signal(signal.SIGINT)
+    assert merge.wait(timeout=20) == 130
+    eventually(lambda: not candidates(project), 40, "the daemon has given up the landing")
+    assert project.git("for-each-ref", "refs/heads", "refs/tags") == before
+    assert project.events("WaveLanded") == []
+    project.ok("wave", "merge", "1")
+
+
+def candidates(project: Project) -> str:
+    return project.git("for-each-ref", "refs/orchestrator/candidates")
 
 
 def test_a_wave_becomes_ready_by_itself(project: Project) -> None:
