@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import Refused, UsageError
+from orchestrator.errors import CommandFailed, UsageError
 from orchestrator.settings import StatePaths
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def find_home(start: Path) -> Home:
     """The repository around `start`, its main worktree when `start` is in a linked one.
 
     Raises:
-        Refused: there is none.
+        UsageError: there is none.
         CommandFailed: git cannot read it.
     """
     common_dir = find_checkout(start).common_dir
@@ -89,17 +89,31 @@ class Checkout:
 
 
 def find_checkout(start: Path) -> Checkout:
-    """The worktree around `start`.
+    """The worktree around `start`, or the bare repository.
 
     Raises:
-        Refused: there is none.
+        UsageError: there is none.
+        CommandFailed: git cannot read it.
     """
     here = start.resolve()
     for folder in (here, *here.parents):
         git_dir = _git_dir(folder)
         if git_dir is not None:
             return Checkout(folder=folder, git_dir=git_dir, common_dir=_common_dir(git_dir))
-    raise Refused(f"{here} is in no git repository.", "go to one, or make one: git init")
+    return _bare_repository(here)
+
+
+def _bare_repository(here: Path) -> Checkout:
+    from orchestrator import git
+
+    asked = git.Git(here)
+    try:
+        git_dir = Path(asked.text("rev-parse", "--absolute-git-dir")).resolve()
+        return Checkout(folder=git_dir, git_dir=git_dir, common_dir=Path(git.common_dir(asked)).resolve())
+    except CommandFailed as error:
+        if "not a git repository" not in error.message:
+            raise
+    raise UsageError(f"{here} is in no git repository.", "go to one, or make one: git init")
 
 
 def find_plan_file(start: Path) -> Path | None:

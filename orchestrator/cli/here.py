@@ -58,8 +58,7 @@ def find_here(plan: Path | None) -> Here:
     """The plan that was named, or the one that counts in this folder, and the state beside it.
 
     Raises:
-        UsageError: there is no plan.
-        Refused: it lies in no git repository.
+        UsageError: there is no plan, or it lies in no git repository.
     """
     if plan is not None and not plan.is_file():
         raise UsageError(f"{plan} is no file.", "orchestrator init writes a plan")

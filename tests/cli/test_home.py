@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import Refused
+from orchestrator.errors import UsageError
 from orchestrator.home import find_checkout, find_home
-from tests.cli.conftest import run_in
+from tests.cli.conftest import PLAN, run_in
 from tests.cli.test_ending import write_journal
 from tests.support.project import Project
 
@@ -33,8 +33,29 @@ def test_a_submodule_has_its_own_state(project: Project) -> None:
 
 
 def test_outside_of_a_repository(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="no git repository"):
-        find_checkout(tmp_path)
+    for find in (find_checkout, find_home):
+        with pytest.raises(UsageError, match="no git repository"):
+            find(tmp_path)
+
+
+@pytest.mark.parametrize("typed", ["status", "validate", "init", "doctor", "status --plan waves.yaml"])
+def test_no_repository_is_wrong_usage_to_every_command(planned: Project, typed: str) -> None:
+    outside = planned.folder / "outside"
+    outside.mkdir()
+    for _ in range(2):
+        answer = run_in(planned, outside, *typed.split())
+        assert answer.code == 2
+        assert answer.out == ""
+        (outside / "waves.yaml").write_text(PLAN)
+
+
+def test_a_bare_repository_is_a_repository(project: Project) -> None:
+    bare = project.folder / "bare.git"
+    project.git("clone", "-q", "--bare", str(project.root), str(bare))
+    (bare / "waves.yaml").write_text(PLAN)
+    assert find_checkout(bare).state == find_home(bare).state
+    assert find_home(bare).root == bare
+    assert run_in(project, bare, "status", "--json").json["project"] == "demo"
 
 
 def test_in_a_worktree_the_daemon_s_plan_wins_over_the_copy_there(planned: Project) -> None:

@@ -38,7 +38,7 @@ def test_init_needs_a_repository(project: Project) -> None:
     outside = project.folder / "outside"
     outside.mkdir()
     answer = run_in(project, outside, "init")
-    assert answer.code == 1
+    assert answer.code == 2
     assert "no git repository" in answer.err
     assert "git init" in answer.err
 
