@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NewType
@@ -156,13 +157,15 @@ class NotBuilt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The whole plan. `source` is the file's absolute path, `digest` the SHA-256 of its text.
+    """The whole plan. `source` is the file's absolute path, `digest` the SHA-256 of its text,
+    `repository` the folder of the repository it lies in.
 
     Waves are in ascending order, workstreams in the order of the file.
     """
 
     source: str
     digest: str
+    repository: str
     project: str
     base: BranchName
     integration: str
@@ -186,6 +189,13 @@ class Plan:
 
     def on_host(self, host: HostName) -> Iterator[Workstream]:
         return (w for w in self.workstreams.values() if w.host == host)
+
+    def worktree_here(self, workstream: Workstream) -> str | None:
+        """Where its worktree is, or will be, if that is on this machine."""
+        if workstream.host != LOCAL:
+            return None
+        named = workstream.worktree or f"{self.repository}.worktrees/{workstream.name}"
+        return posixpath.normpath(posixpath.join(self.repository, named))
 
     def session(self, name: WorkstreamName) -> str:
         return f"{self.project}_{name}"

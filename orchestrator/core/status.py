@@ -69,7 +69,7 @@ class WorkstreamStatus:
     last_line: str
     port: int | None
     tip: str | None
-    results: str
+    results: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +140,7 @@ def workstream_status(
     launch = record.launch
     pulse = observation.pulse(launch.id) if launch else None
     word, reason = state_in_words(plan, state, observation, workstream, now)
+    worktree = record.worktree or plan.worktree_here(workstream)
     live = pulse is not None and isinstance(record.phase, Running | Stopping)
     progress = pulse.seen.progress if pulse else None
     return WorkstreamStatus(
@@ -147,7 +148,7 @@ def workstream_status(
         wave=workstream.wave,
         host=workstream.host,
         branch=workstream.branch,
-        worktree=record.worktree,
+        worktree=worktree,
         session=plan.session(workstream.name),
         state=word,
         stage=_stage_name(workstream, record),
@@ -162,7 +163,7 @@ def workstream_status(
         last_line=pulse.seen.last_line if pulse else "",
         port=record.port,
         tip=tips.commits.get(workstream.name) or record.tip,
-        results=workstream.results,
+        results=f"{worktree}/{workstream.results}" if worktree else None,
     )
 
 

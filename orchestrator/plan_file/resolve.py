@@ -35,7 +35,7 @@ from orchestrator.plan_file.document import (
     WaveSection,
     WorkstreamSection,
 )
-from orchestrator.plan_file.members import DEFAULT_BASE, DEFAULT_INTEGRATION, Member, members
+from orchestrator.plan_file.members import DEFAULT_BASE, DEFAULT_INTEGRATION, Member, members, repository_of
 from orchestrator.plan_file.tree import Source, plain
 from orchestrator.plan_file.unbuilt import not_built
 
@@ -55,6 +55,7 @@ def resolve(source: Source, text: str) -> Plan:
     used = (wave.gates for wave in waves.values()), (work.gates for work in workstreams.values())
     return Plan(
         source=os.path.abspath(source.path),  # noqa: PTH100 - resolve() would follow links
+        repository=str(repository_of(source)),
         digest=hashlib.sha256(text.encode()).hexdigest(),
         project=document.project,
         base=base,

@@ -39,6 +39,7 @@ def plan(
     return Plan(
         source="/repo/waves.yaml",
         digest="0",
+        repository="/repo",
         project="p",
         base=BranchName("main"),
         integration="integration/wave{wave}",

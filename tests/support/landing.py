@@ -54,6 +54,7 @@ def plan_of(
     return Plan(
         source=str(repo / "waves.yaml"),
         digest="0",
+        repository=str(repo),
         project="p",
         base=BranchName("main"),
         integration="integration/wave{wave}",
