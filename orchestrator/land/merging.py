@@ -140,7 +140,7 @@ def _log(verdict: GateVerdict) -> str:
 def _second_look(desk: Desk, proposal: Proposal) -> tuple[Reason, ...]:
     """What changed while the gates ran: they proved the proposal, and nothing else."""
     again = propose(desk, proposal.wave)
-    return (*again.moved(proposal), *outlook(desk, again)[0])
+    return (*again.moved(proposal, desk.plan.base), *outlook(desk, again)[0])
 
 
 def _report(

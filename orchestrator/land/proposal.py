@@ -47,13 +47,14 @@ class Proposal:
     conflicts: tuple[Reason, ...] = ()
     missing: tuple[str, ...] = ()
 
-    def moved(self, earlier: Proposal) -> tuple[Reason, ...]:
-        """What is no longer as it was in an `earlier` look."""
+    def moved(self, earlier: Proposal, base: str) -> tuple[Reason, ...]:
+        """What is no longer as it was in an `earlier` look; `base` is the branch's name."""
         names = dict.fromkeys([*earlier.tips, *self.tips])
         tips = [name for name in names if self.tips.get(name) != earlier.tips.get(name)]
         moved = [Reason(text="its branch moved meanwhile; run it again", workstream=n) for n in tips]
         if self.base != earlier.base:
-            moved.append(Reason(text="base moved meanwhile; run it again"))
+            travel = f"from {earlier.base[:12]} to {self.base[:12]}"
+            moved.append(Reason(text=f"{base} moved meanwhile, {travel}; run it again"))
         return tuple(moved)
 
 
@@ -112,8 +113,9 @@ def _nothing_to_merge(plan: Plan, proposal: Proposal) -> Iterator[str]:
 def _earlier_waves(plan: Plan, state: State, wave: WaveNumber) -> Iterator[Reason]:
     earlier = waves_before(plan, state, wave)
     if earlier:
-        listed = ", ".join(str(number) for number in earlier)
-        yield Reason(text=f"wave {listed} lands first: waves land in ascending order")
+        *others, last = map(str, earlier)
+        listed = f"waves {', '.join(others)} and {last} land" if others else f"wave {last} lands"
+        yield Reason(text=f"{listed} first: waves land in ascending order")
 
 
 def not_done(plan: Plan, state: State, wave: WaveNumber) -> Iterator[Reason]:

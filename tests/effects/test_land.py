@@ -280,7 +280,10 @@ def test_base_moved_by_a_gate_is_not_overwritten(scene: Scene) -> None:
     move = f"git -C '{scene.root}' commit --quiet --allow-empty -m theirs"
     desk = one_ready(scene, gate("tests", f"env -u GIT_DIR {move}"))
     report = merge(desk)
-    assert report.reasons == ("base moved meanwhile; run it again",)
+    (reason,) = report.reasons
+    there = scene.refs()["refs/heads/main"]
+    assert reason.startswith("main moved meanwhile, from ")
+    assert reason.endswith(f" to {there[:12]}; run it again")
     assert scene.graph().splitlines() == ["theirs", "first"]
     assert report.base_after == scene.tip("main")
     assert "refs/tags/p/wave1" not in scene.refs()
