@@ -165,8 +165,11 @@ class Supervisor:
     def _take_news(self) -> None:
         assert self.worker is not None
         self.worker.take_news()
-        self.ended_at, self.ended = time.monotonic(), time.time()
+        self._note_the_end()
         self.loop.ignore(self.worker.news, READ)
+
+    def _note_the_end(self) -> None:
+        self.ended_at, self.ended = time.monotonic(), time.time()
 
     def _take_output(self, data: bytes) -> None:
         self.heartbeat.output_bytes += len(data)
@@ -208,11 +211,15 @@ class Supervisor:
         """End the worker, if it still runs, and all it left behind, serving its output meanwhile."""
         self.kill_at = self.kill_at or time.monotonic() + self.spec.stop_grace_s
         leader = self.worker.leader if self.worker else None
-        self.others |= processes.end(
+        found = processes.end(
             lambda: processes.belonging(self.spec.launch, leader),
             lambda: self.kill_at - time.monotonic(),
             self._serve_for,
         )
+        self.others |= found
+        if self.cause and any(pid != self.heartbeat.pid for pid, _ in found):
+            # What was asked to end has ended with the last of them, not with the shell around them.
+            self._note_the_end()
 
     def _serve_for(self, seconds: float) -> None:
         self.loop.run(lambda: False, seconds)

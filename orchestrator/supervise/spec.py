@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
+
+from .command import shell_argv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +39,10 @@ class Spec:
         self.workstream = str(fields.get("workstream") or "")
         self.stage = str(fields.get("stage") or "")
         self.attempt = int(fields.get("attempt") or 1)
-        self.argv: list[str] = fields.get("argv") or ["/bin/sh", "-c", fields["command"]]
         self.cwd = str(fields["cwd"])
         self.env = {str(name): str(value) for name, value in (fields.get("env") or {}).items()}
+        path = self.env.get("PATH", os.environ.get("PATH"))
+        self.argv: list[str] = fields.get("argv") or shell_argv(str(fields["command"]), self.cwd, path)
         self.results: str | None = fields.get("results")
         self.state = str(fields["state"])
         self.log = str(fields["log"])

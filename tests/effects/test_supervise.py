@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from orchestrator.supervise import is_running, request_stop, settle, stop
+from orchestrator.supervise.command import only_program, shell_argv
 from tests.support.eventually import eventually
 from tests.support.supervised import SUPERVISE, Launched, read
 
@@ -171,6 +172,89 @@ def test_stop_gives_time_to_save(launch: Launch, tmp_path: Path) -> None:
     found = launched.exit()
     assert (found["exit_code"], found["cause"]) == (75, "stopped")
     assert (tmp_path / "saved").exists()
+
+
+SAVING = """
+import signal, sys, time
+def save(*_):
+    time.sleep(1)
+    print("saved", flush=True)
+    sys.exit(75)
+signal.signal(signal.SIGTERM, save)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def saving(folder: Path) -> str:
+    (folder / "trap.py").write_text(SAVING)
+    return f"{sys.executable} trap.py"
+
+
+def test_a_stopped_program_ends_by_its_own_code(launch: Launch, tmp_path: Path) -> None:
+    launched = launch(saving(tmp_path))
+    launched.start()
+    launched.says("ready")
+    record = stop(launched.state, 10)
+    assert record is not None
+    assert (record.exit_code, record.signal, record.cause, record.leftovers) == (75, None, "stopped", 0)
+    assert record.elapsed_s >= 1 and "saved" in launched.output()
+
+
+def test_a_stopped_list_of_commands_ends_with_its_last_process(launch: Launch, tmp_path: Path) -> None:
+    launched = launch(f"true; {saving(tmp_path)}; true")
+    launched.start()
+    launched.says("ready")
+    asked = time.time()
+    record = stop(launched.state, 10)
+    assert record is not None and record.leftovers == 1
+    assert record.ended >= asked + 1 and record.elapsed_s >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "program"),
+    [
+        ("python3 train.py", "python3"),
+        ("  ./run.sh --lr=0.1 -x ~/data/*.npz\n", "./run.sh"),
+        ("make", "make"),
+        ("python -c 'import a; b()' \"it is $HOME\" ${PORT} $PORT", "python"),
+        ("g++ a{b", None),
+        ("g++ -o a a.cc", "g++"),
+        ("A=1 make", None),
+        ("make; true", None),
+        ("make\ntrue", None),
+        ("make && true", None),
+        ("make | tee log", None),
+        ("make > log", None),
+        ("make &", None),
+        ("(make)", None),
+        ("make $(nproc)", None),
+        ("make `nproc`", None),
+        ('make "$(nproc)"', None),
+        ("make 'unfinished", None),
+        ("make it\\'s", None),
+        ("make # all", None),
+        ("! make", None),
+        ("$TOOL x", None),
+        ("'make' x", None),
+        ("cd sub", None),
+        ("exec make", None),
+        ("if true", None),
+        (". ./env", None),
+        ("time make", None),
+        ("", None),
+    ],
+)
+def test_which_commands_are_one_program(text: str, program: str | None) -> None:
+    assert only_program(text) == program
+
+
+@pytest.mark.parametrize("command", ["./tool", "tool"])
+def test_only_a_program_that_is_there_takes_the_shells_place(tmp_path: Path, command: str) -> None:
+    path = f"/nowhere:{tmp_path}"
+    assert shell_argv(f"{command} x", str(tmp_path), path) == ["/bin/sh", "-c", f"{command} x"]
+    (tmp_path / "tool").touch(mode=0o755)
+    assert shell_argv(f"{command} x", str(tmp_path), path) == ["/bin/sh", "-c", f"exec {command} x"]
 
 
 def test_each_process_is_asked_once(launch: Launch) -> None:
