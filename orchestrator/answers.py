@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from orchestrator import requests as r
 from orchestrator.core import facts as f
 from orchestrator.core.decide import next_stage
@@ -31,11 +33,13 @@ from orchestrator.core.state import (
     Wanted,
 )
 from orchestrator.core.status import Status, WorkstreamStatus
-from orchestrator.errors import OrchestratorError, Refused, UsageError
+from orchestrator.errors import Bug, OrchestratorError, Refused, UsageError
 from orchestrator.inbox import Asked
 from orchestrator.loop import View
 from orchestrator.plan_file import load_plan
 from orchestrator.talk import Talk
+
+log = structlog.get_logger(__name__)
 
 GOOD_ENDS = ("done", "merged")
 ENDS = (*GOOD_ENDS, "failed", "held", "stopped")
@@ -77,6 +81,9 @@ class Answers:
             self._take(view, asked.request, asked.talk)
         except OrchestratorError as error:
             asked.talk.refuse(error)
+        except Exception as error:  # one request must not end the daemon; the bug is logged whole
+            log.exception("bug in a request")
+            asked.talk.refuse(Bug(f"a bug of ours: {error!r}", "see daemon.log beside the journal"))
 
     def check(self, view: View) -> None:
         """Answer what can be answered in this view, and refuse what ran out of time."""

@@ -36,7 +36,7 @@ from orchestrator.core.facts import Fact
 from orchestrator.core.plan import HostName, Plan
 from orchestrator.core.state import State
 from orchestrator.core.status import DaemonStatus
-from orchestrator.errors import ExitStatus, OrchestratorError, Refused
+from orchestrator.errors import Bug, ExitStatus, OrchestratorError, Refused
 from orchestrator.harvest import Harvest, has_finished
 from orchestrator.inbox import Happened, Leave, Message, Tick
 from orchestrator.journal import Journal
@@ -191,7 +191,7 @@ class Daemon:
             talk.refuse(error)
         except Exception as error:  # the asker must hear of it, whatever it is
             log.exception("bug in a landing")
-            talk.refuse(OrchestratorError(f"bug in the landing: {error!r}", f"see {self._home.state.log}"))
+            talk.refuse(Bug(f"a bug of ours: {error!r}", f"see {self._home.state.log}"))
         finally:
             self._landing.release()
 

@@ -39,6 +39,12 @@ class Refused(OrchestratorError):
     exit_status = ExitStatus.NO
 
 
+class Bug(OrchestratorError):
+    """Ours to mend. The message says what failed, the hint where the whole story is."""
+
+    exit_status = ExitStatus.BUG
+
+
 class HostUnreachable(OrchestratorError):
     """A host gave no answer. Nothing is known about what runs there."""
 
