@@ -14,9 +14,11 @@ LAST_WORDS_S = 2.0
 
 
 def capture(request: Capture) -> Captured:
+    """Workers' panes only: what else runs under a planned name is nobody's to show."""
     tmux = Tmux(request.tmux_socket)
-    panes = _worker_panes(tmux.panes_listed(), request.sessions)
-    return Captured(panes=tmux.capture(list(panes.values()), max(1, min(request.lines, LINES_LIMIT))))
+    panes = _worker_panes(tmux.panes_listed(), request.sessions).values()
+    ours = [pane for pane in panes if pane.launch and pane.own]
+    return Captured(panes=tmux.capture(ours, max(1, min(request.lines, LINES_LIMIT))))
 
 
 def type_text(request: Type) -> Finished:

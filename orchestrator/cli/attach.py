@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -19,8 +20,8 @@ from orchestrator.errors import OrchestratorError, Refused
 if TYPE_CHECKING:
     from orchestrator.core.plan import Host, Plan
 
-NO_SESSION = 91
-"""What the remote command exits with where the session does not exist; tmux itself only knows 0 and 1."""
+NO_SESSION, FOREIGN = 91, 92
+"""What the question for a session exits with where it does not exist, or is not ours; tmux knows 0 and 1."""
 
 
 def attach(name: Name, plan: PlanFile = None) -> None:
@@ -39,17 +40,11 @@ def attach(name: Name, plan: PlanFile = None) -> None:
 
 
 def _attach_here(plan: Plan, session: str, name: str) -> None:
-    try:
-        known = subprocess.run(
-            tmux_command(plan, "has-session", "-t", f"={session}"),
-            capture_output=True,
-            check=False,
-            timeout=10,
-        )
-    except FileNotFoundError:
-        raise OrchestratorError("tmux is not installed.", "orchestrator doctor") from None
-    if known.returncode != 0:
-        raise _no_session(session, name)
+    if shutil.which("tmux") is None:
+        raise OrchestratorError("tmux is not installed.", "orchestrator doctor")
+    asked = ["/bin/sh", "-c", _require_ours(plan, session)]
+    status = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=10)
+    _tell_refusal(status.returncode, session, name)
     inside = os.environ.get("TMUX", "").split(",")[0]
     # Within the same server a client moves over; a server of another name is attached inside this one.
     if inside and os.path.basename(inside) == (plan.tmux_socket or "default"):  # noqa: PTH119
@@ -63,14 +58,25 @@ def _attach_here(plan: Plan, session: str, name: str) -> None:
 def _attach_there(plan: Plan, host: Host, session: str, name: str) -> None:
     from orchestrator import ssh
 
-    target = f"={session}"
-    known = shlex.join(tmux_command(plan, "has-session", "-t", target))
-    enter = shlex.join(tmux_command(plan, "attach-session", "-t", target))
-    status = ssh.rsh(host, f"{known} 2>/dev/null || exit {NO_SESSION}; exec {enter}", tty=True)
-    if status == NO_SESSION:
-        raise _no_session(f"{session} on {host.name}", name)
+    enter = shlex.join(tmux_command(plan, "attach-session", "-t", f"={session}"))
+    script = f"{_require_ours(plan, session)}; exec {enter}"
+    status = ssh.rsh(host, shlex.join(["/bin/sh", "-c", script]), tty=True)
+    _tell_refusal(status, session, name, f" on {host.name}")
     raise typer.Exit(status)
 
 
-def _no_session(session: str, name: str) -> Refused:
-    return Refused(f"there is no tmux session {session}.", f"orchestrator up {name}")
+def _require_ours(plan: Plan, session: str) -> str:
+    """Shell text that exits unless the session exists and carries the mark of a launch."""
+    known = shlex.join(tmux_command(plan, "has-session", "-t", f"={session}"))
+    mark = shlex.join(tmux_command(plan, "show-options", "-qv", "-t", f"={session}:", "@orchestrator"))
+    return f'{known} 2>/dev/null || exit {NO_SESSION}; [ -n "$({mark})" ] || exit {FOREIGN}'
+
+
+def _tell_refusal(status: int, session: str, name: str, where: str = "") -> None:
+    if status == NO_SESSION:
+        raise Refused(f"there is no tmux session {session}{where}.", f"orchestrator up {name}")
+    if status == FOREIGN:
+        raise Refused(
+            f"the tmux session {session}{where} is not ours.",
+            f"to enter it all the same: tmux attach -t '={session}'{where}; to have ours: end or rename it",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,11 +12,14 @@ from orchestrator.cli.hosts import open_sites
 from orchestrator.cli.names import chosen
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.printing import styled, tell, tell_json
-from orchestrator.errors import HostUnreachable
+from orchestrator.errors import CommandFailed, HostUnreachable, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from orchestrator.cli.hosts import OpenSite
     from orchestrator.core.plan import HostName, Plan
+    from orchestrator.site import Site
 
 
 SCREEN_LINES = 60
@@ -32,8 +36,8 @@ def peek(
     loaded = here.load_plan()
     wanted = chosen(names, loaded.workstreams)
     with open_sites(here, loaded) as open_site:
-        panes, silent = _panes(open_site, loaded, wanted, lines)
-    documents = [_document(loaded, name, panes, silent, lines) for name in wanted]
+        seen = _look(open_site, loaded, wanted, lines)
+    documents = [_document(loaded, name, seen, lines) for name in wanted]
     if as_json:
         tell_json({"workstreams": documents})
         return
@@ -41,39 +45,62 @@ def peek(
         _tell(document)
 
 
-def _panes(
-    open_site: OpenSite, plan: Plan, names: tuple[str, ...], lines: int
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Session to text, and host to why it does not answer."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Session to text; and why there is none, by session and by host that does not answer."""
+
+    panes: dict[str, str] = field(default_factory=dict)
+    foreign: dict[str, str] = field(default_factory=dict)
+    silent: dict[str, str] = field(default_factory=dict)
+
+
+def _look(open_site: OpenSite, plan: Plan, names: tuple[str, ...], lines: int) -> _Seen:
     from orchestrator.wire import Capture
 
     sessions: dict[HostName, list[str]] = {}
     for name in names:
         workstream = plan.workstream(name)
         sessions.setdefault(workstream.host, []).append(plan.session(workstream.name))
-    panes: dict[str, str] = {}
-    silent: dict[str, str] = {}
+    seen = _Seen()
     for host, asked in sessions.items():
         try:
             request = Capture(tmux_socket=plan.tmux_socket, sessions=tuple(asked), lines=SCREEN_LINES + lines)
-            panes.update(open_site(host).call(request).panes)
+            found = open_site(host).call(request).panes
+            seen.panes.update(found)
+            missing = (session for session in asked if session not in found)
+            seen.foreign.update(_foreign(open_site(host), plan, missing))
         except HostUnreachable as error:
-            silent[host] = error.message
-    return panes, silent
+            seen.silent[host] = error.message
+    return seen
 
 
-def _document(
-    plan: Plan, name: str, panes: dict[str, str], silent: dict[str, str], lines: int
-) -> dict[str, object]:
+def _foreign(site: Site, plan: Plan, sessions: Iterable[str]) -> dict[str, str]:
+    """Those of the sessions that exist and are not ours."""
+    from orchestrator.wire import Type
+
+    foreign = {}
+    for session in sessions:
+        try:
+            # Types nothing, but is refused where it must not type.
+            site.call(Type(tmux_socket=plan.tmux_socket, session=session, text="", enter=False))
+        except Refused:
+            foreign[session] = f"no session of ours; a tmux session {session} exists that is not ours"
+        except CommandFailed:
+            continue
+    return foreign
+
+
+def _document(plan: Plan, name: str, seen: _Seen, lines: int) -> dict[str, object]:
     workstream = plan.workstream(name)
     session = plan.session(workstream.name)
-    text = panes.get(session)
+    text = seen.panes.get(session)
+    why = seen.silent.get(workstream.host) or seen.foreign.get(session, "no session")
     return {
         "name": name,
         "session": session,
-        "exists": text is not None if workstream.host not in silent else None,
+        "exists": text is not None if workstream.host not in seen.silent else None,
         "lines": _last(text or "", lines),
-        "reason": silent.get(workstream.host, "" if text is not None else "no session"),
+        "reason": "" if text is not None else why,
     }
 
 

@@ -94,6 +94,22 @@ def test_looking_and_talking(live: Project) -> None:
     assert live.state_of("a") == "running"
 
 
+def test_a_foreign_session_of_the_planned_name_is_neither_entered_nor_shown(live: Project) -> None:
+    live.workstreams(LONG, SHELL)
+    live.tmux("new-session", "-d", "-s", "p_a", "echo secret; sleep 60")
+    eventually(lambda: "secret" in live.screen("p_a"), message="the foreign pane")
+    shown = live.ok("peek").out
+    assert "secret" not in shown
+    assert "a tmux session p_a exists that is not ours" in shown and "no session" in shown
+
+    entered = spawn(live, "attach", "a")
+    said = entered.read()
+    entered.close()
+    assert entered.exitstatus == 1
+    assert "secret" not in said and "not ours" in said and "tmux attach -t '=p_a'" in said
+    assert live.tmux("list-clients") == ""
+
+
 def test_ctrl_c_in_what_follows_harms_nobody(live: Project) -> None:
     live.workstreams(LONG)
     live.ok("up")

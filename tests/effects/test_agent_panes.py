@@ -98,6 +98,14 @@ def test_nothing_is_typed_into_a_foreign_session(scene: Scene) -> None:
         send(scene, "x")
 
 
+def test_a_foreign_session_is_not_looked_into(scene: Scene) -> None:
+    scene.tmux.run("new-session", "-d", "-s", "p_mine", "echo secret; sleep 60")
+    scene.started(scene.entry(command="echo hello; sleep 60"))
+    eventually(lambda: "secret" in scene.tmux.screen("p_mine"))
+    found = eventually(lambda: (c := capture(scene, "p_i3d", "p_mine")) and c.get("p_i3d") and c)
+    assert found == {"p_i3d": "hello"}
+
+
 def test_only_ended_sessions_of_ours_are_closed(scene: Scene) -> None:
     scene.tmux.run("new-session", "-d", "-s", "mine", "sleep 60")
     ended, running = scene.entry("a", command="true"), scene.entry("b")
