@@ -91,7 +91,8 @@ def _branch_being_rebased(worktree: Path) -> str | None:
 
 
 def _require_free_path(place: Place, worktree: Worktree, path: str, here: git.WorktreeListed | None) -> None:
-    if os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112 (Path follows a dangling link)
+    # The path as given: a link that leads nowhere is somebody's.
+    if os.path.lexists(worktree.path) and not os.path.isdir(path):  # noqa: PTH112 (one stat each)
         raise CannotStart("taken", f"{worktree.path} is a file")
     if os.path.isdir(path) and not _is_leftover(place, path) and any(os.scandir(path)):  # noqa: PTH112
         raise CannotStart("taken", f"{worktree.path} is not empty and is no worktree of this repository")
@@ -244,6 +245,5 @@ def _patterns(results: str) -> list[str]:
 
 
 def resolved(path: str) -> str:
-    """A worktree's path as git lists it: only the folders above may be links."""
-    given = Path(path)
-    return str(given.parent.resolve() / given.name)
+    """A worktree's path as git lists it: without links."""
+    return os.path.realpath(path)

@@ -7,7 +7,7 @@ import os
 import stat
 import time
 
-from .records import read_json, replace_file, replace_json
+from .records import leads_out, read_json, replace_file, replace_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,11 +49,15 @@ class Heartbeat:
         }
         if self.log_error:
             content["log_error"] = self.log_error
-        for folder in filter(None, (self._spec.state, self._spec.results)):
+        results = self._spec.results
+        if results and leads_out(results, self._spec.cwd):
+            content["results_error"] = "results lead out of the working directory"
+            results = None
+        for folder in filter(None, (self._spec.state, results)):
             with contextlib.suppress(OSError):
                 replace_json(f"{folder}/heartbeat.json", content)
-        if self._spec.results:
-            _append_line(f"{self._spec.results}/HEARTBEAT.txt", self._line())
+        if results:
+            _append_line(f"{results}/HEARTBEAT.txt", self._line())
         return now + self._spec.beat_s
 
     def _line(self) -> str:

@@ -134,7 +134,7 @@ def _settle_lost(state: str, about: dict[str, Any], grace_s: float) -> ExitRecor
         elapsed_s=round(max(0.0, last_sign - _started(state, last_sign)), 3),
         leftovers=len(ended),
     )
-    write_exit(state, about.get("results"), record)
+    write_exit(state, about.get("results"), str(about.get("cwd") or "/"), record)
     return record
 
 

@@ -1,6 +1,6 @@
 """The same supervisor around any command, in the foreground, without tmux."""
 
-# ruff: noqa: PTH100, PTH103, PTH108, PTH109, PTH110
+# ruff: noqa: PTH103, PTH108, PTH109, PTH110
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def keepalive(
     lies there, to `keepalive` below it. It is a terminal to the command if we have one. One per
     directory; the second is refused with status 3. Call from the main thread: handlers are installed.
     """
-    folder = os.path.abspath(directory if directory is not None else _default_directory())
+    folder = os.path.realpath(directory if directory is not None else _default_directory())
     state = f"{folder}/.keepalive"
     os.makedirs(folder, exist_ok=True)
     settle(state)

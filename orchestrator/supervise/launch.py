@@ -12,7 +12,7 @@ import time
 from . import pane, processes, worker
 from .beat import ENDED, STOPPING, Heartbeat
 from .loop import READ, Loop
-from .records import ExitRecord, boot_id, read_json, replace_json, take_lock, write_exit
+from .records import ExitRecord, boot_id, leads_out, read_json, replace_json, take_lock, write_exit
 from .relay import Outbox, Source
 from .rotation import Log
 from .spec import PIPED, PTY, Spec, SpecError, load_spec
@@ -118,9 +118,10 @@ class Supervisor:
             "attempt": self.spec.attempt,
             "stage": self.spec.stage,
             "results": self.spec.results,
+            "cwd": self.spec.cwd,
         }
         replace_json(f"{self.spec.state}/supervisor.json", about)
-        if self.spec.results:
+        if self.spec.results and not leads_out(self.spec.results, self.spec.cwd):
             with contextlib.suppress(OSError):
                 os.unlink(f"{self.spec.results}/exit.json")  # of the attempt before
 
@@ -251,7 +252,7 @@ class Supervisor:
         self.heartbeat.beat()
         self.log.close()
         try:
-            write_exit(self.spec.state, self.spec.results, record)
+            write_exit(self.spec.state, self.spec.results, self.spec.cwd, record)
         except OSError as error:
             # The agent will find lock free and no record, and write one when it can.
             _refuse(f"supervise: cannot record the end: {error.strerror}", REFUSED)

@@ -1,6 +1,6 @@
 """The small files of a launch: atomic, bounded when read, durable where it matters."""
 
-# ruff: noqa: PTH103, PTH105, PTH108
+# ruff: noqa: PTH100, PTH103, PTH105, PTH108
 
 from __future__ import annotations
 
@@ -49,6 +49,20 @@ class ExitRecord:
         self.leftovers = leftovers
 
 
+def leads_out(results: str, cwd: str) -> bool:
+    """Whether links make `results`, which lies in `cwd`, something outside: there we write nothing.
+
+    Results that never were to lie in `cwd` are where they are meant to be.
+    """
+    if not _is_below(os.path.abspath(results), os.path.abspath(cwd)):
+        return False
+    return not _is_below(os.path.realpath(results), os.path.realpath(cwd))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
 def read_exit(state: str) -> ExitRecord | None:
     found = read_json(f"{state}/exit.json")
     found.pop("v", None)
@@ -58,11 +72,11 @@ def read_exit(state: str) -> ExitRecord | None:
         return None
 
 
-def write_exit(state: str, results: str | None, record: ExitRecord) -> None:
+def write_exit(state: str, results: str | None, cwd: str, record: ExitRecord) -> None:
     """Write the authoritative record durably, then its copy in `results` if that can be done."""
     content = {"v": 1, **vars(record)}
     replace_json(f"{state}/exit.json", content, durable=True)
-    if results:
+    if results and not leads_out(results, cwd):
         with contextlib.suppress(OSError):
             replace_json(f"{results}/exit.json", content)
 

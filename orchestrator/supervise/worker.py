@@ -150,12 +150,15 @@ def _lead(spec: Spec, given: _Given, tell: int, released: int) -> None:
     _close_all_but({tell, released, failed, woken, wake})
     failure = _read_all(failed)
     _tell(tell, f"failed {failure}" if failure else f"started {pid}")
-    _tell(tell, _end_of(pid, woken, released))
+    _tell(tell, _end_of(pid, woken, released, hang_up=spec.streams != PTY))
     os.read(released, 1)
 
 
-def _end_of(pid: int, woken: int, released: int) -> str:
-    """Wait for the end of the child. A supervisor that dies first takes us, hence its terminal, along."""
+def _end_of(pid: int, woken: int, released: int, *, hang_up: bool) -> str:
+    """Wait for the end of the child. A supervisor that dies first takes us, hence its terminal, along.
+
+    The kernel hangs up on who loses a terminal so; where there is none, `hang_up` says that we do.
+    """
     poll = select.poll()
     poll.register(woken, select.POLLIN)
     poll.register(released, select.POLLIN)
@@ -166,8 +169,17 @@ def _end_of(pid: int, woken: int, released: int) -> str:
             return f"killed {os.WTERMSIG(status)}" if by_signal else f"exited {os.WEXITSTATUS(status)}"
         ready = dict(poll.poll())
         if released in ready:
+            if hang_up:
+                _hang_up()
             os._exit(0)
         os.read(woken, 512)
+
+
+def _hang_up() -> None:
+    """To our group, hence the command's; we ignore it ourselves."""
+    for number in (signal.SIGHUP, signal.SIGCONT):
+        with contextlib.suppress(OSError):
+            os.killpg(0, number)
 
 
 def _become(spec: Spec, given: _Given, failing: int) -> None:

@@ -301,6 +301,18 @@ def test_copies_never_overwrite_and_never_leave(scene: Scene, tmp_path: Path) ->
     assert scene.refused(scene.entry("f", results="link")).cause == "copy"
 
 
+def test_a_worktree_behind_a_link_is_found_again(scene: Scene, tmp_path: Path) -> None:
+    real = tmp_path / "disk" / "i3d"
+    real.mkdir(parents=True)
+    link = tmp_path / "link"
+    link.symlink_to(real)
+    for launch in ("one", "two"):
+        wanted = scene.entry(command="pwd -P > where", launch=launch, path=str(link))
+        scene.started(wanted)
+        scene.ended(wanted)
+    assert (real / "where").read_text() == f"{real}\n"
+
+
 def test_setup_runs_once_per_worktree_and_text(scene: Scene) -> None:
     def start(launch: str, setup: str) -> None:
         wanted = scene.entry(command="true", launch=launch, setup=setup, env={"FROM": "plan"})

@@ -273,6 +273,29 @@ def test_each_process_is_asked_once(launch: Launch) -> None:
     assert not launched.processes()
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_no_copy_leaves_the_worktree_through_a_link(launch: Launch, tmp_path: Path, killed: bool) -> None:
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    for folder in (outside, inside):
+        folder.mkdir()
+    (outside / "exit.json").write_text("another's")
+    results = inside / "results"
+    results.mkdir()
+    launched = launch(
+        f"rm -r results; ln -s {outside} results; echo ready; sleep 60", cwd=str(inside), results=str(results)
+    )
+    process = launched.start()
+    launched.says("ready")
+    noted = eventually(lambda: launched.beat().get("results_error"))
+    assert noted == "results lead out of the working directory"
+    if killed:
+        process.kill()
+        process.wait(10)
+    assert stop(launched.state, 5) is not None
+    assert launched.exit()["cause"] == ("supervisor-lost" if killed else "stopped")
+    assert {path.name: path.read_text() for path in outside.iterdir()} == {"exit.json": "another's"}
+
+
 def test_stop_kills_what_ignores_it(launch: Launch) -> None:
     launched = launch("trap '' TERM; echo ready; while :; do sleep 0.1; done", stop_grace_s=60)
     launched.start()

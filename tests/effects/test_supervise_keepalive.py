@@ -163,6 +163,27 @@ def test_what_a_killed_one_left_is_ended_by_the_next(kept: Kept) -> None:
     assert not processes.belonging(launch)
 
 
+def test_a_killed_one_takes_its_command_along(kept: Kept) -> None:
+    process = kept.start("sh", "-c", "echo ready; sleep 300; true")
+    eventually(lambda: "ready" in kept.log())
+    launch = read(kept.results / ".keepalive" / "supervisor.json")["launch"]
+    assert processes.belonging(launch)
+    process.kill()
+    process.wait(10)
+    eventually(lambda: not processes.belonging(launch))
+
+
+def test_results_may_be_a_link_to_another_disk(kept: Kept, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "results").symlink_to(disk)
+    kept.folder, kept.results = folder, disk
+    assert kept.run("true").returncode == 0
+    assert kept.names() == {"exit.json", "heartbeat.json", "HEARTBEAT.txt", "keepalive.log"}
+
+
 def test_a_second_one_in_the_same_folder_is_refused(kept: Kept) -> None:
     kept.start("sh", "-c", "echo ready; sleep 60")
     eventually(lambda: "ready" in kept.log())
