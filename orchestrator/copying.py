@@ -26,6 +26,8 @@ def _copied(root: Path, path: str) -> CopiedFile:
     source = root / path
     if not source.resolve().is_relative_to(root.resolve()):
         raise Refused(f"copy: {path} leads out of the repository.")
+    if source.is_dir():
+        raise Refused(f"copy: {path} is a directory; name files.")
     if not source.is_file():
         raise Refused(f"copy: there is no file {path} in {root}.", "create it, or take it out of the plan")
     found = source.stat()

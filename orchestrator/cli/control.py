@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from orchestrator.cli.daemon import active_names, names_meant, running_daemon, say
+from orchestrator.cli.daemon import active_names, names_meant, note_if_plan_changed, running_daemon, say
 from orchestrator.cli.failures import tell_failure, warn
 from orchestrator.cli.here import find_here, user_name
 from orchestrator.cli.options import AsJson, PlanFile, SomeNames
@@ -37,6 +37,7 @@ def restart(names: SomeNames, plan: PlanFile = None, as_json: AsJson = False) ->
     """Repeat the present stage, after ending it where it runs."""
     here = find_here(plan)
     wanted = names_meant(here, names)
+    note_if_plan_changed(here)
     request = Restart(names=wanted, env=dict(os.environ), by=user_name())
     _tell_started(running_daemon(here).ask(request, say), "restarted", as_json)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.here import Here
 from orchestrator.cli.names import chosen
@@ -57,6 +59,30 @@ def require_same_plan(here: Here) -> None:
             f"a daemon runs here for another plan, {theirs}.",
             f"orchestrator --plan {theirs} down",
         )
+
+
+def note_changed_plan(here: Here, document: dict[str, Any]) -> None:
+    """Say where a running daemon's status follows another text than the plan's file has now."""
+    known = document.get("plan_digest")
+    if known is None or not document["daemon"]["running"]:
+        return
+    from hashlib import sha256
+
+    path = Path(document.get("plan", here.plan_file))
+    try:
+        text = path.read_bytes().removeprefix(BOM_UTF8)
+    except OSError:
+        return
+    if sha256(text).hexdigest() != known:
+        note(f"{path.name} changed since the daemon read it; orchestrator up reads it again")
+
+
+def note_if_plan_changed(here: Here) -> None:
+    """The same for a command that has no status yet."""
+    from orchestrator.client import NoDaemon
+
+    with suppress(NoDaemon):
+        note_changed_plan(here, here.client.status())
 
 
 def is_locked(here: Here) -> bool:

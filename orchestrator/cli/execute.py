@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,8 @@ from orchestrator.cli.here import Here, find_here
 from orchestrator.cli.hosts import open_sites
 from orchestrator.cli.names import chosen
 from orchestrator.cli.options import Name, PlanFile
-from orchestrator.errors import Refused
+from orchestrator.errors import OrchestratorError, Refused
+from orchestrator.home import find_checkout
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import Plan, Workstream
@@ -35,10 +37,15 @@ def execute(
     (found,) = chosen([name], loaded.workstreams)[:1]
     workstream = loaded.workstream(found)
     record = here.load_state().of(found)
-    worktree = record.worktree or _default_worktree(here, loaded, workstream)
+    is_here = loaded.hosts[workstream.host].ssh is None
+    mend = f"orchestrator {'up' if record.launch is None else 'restart'} {found}"
+    worktree = record.worktree or (_default_worktree(here, loaded, workstream) if is_here else None)
+    if worktree is None:
+        raise Refused(f"{found} has no worktree on {workstream.host} yet.", mend)
     env = worktree_environment(workstream, record, worktree)
-    if loaded.hosts[workstream.host].ssh is None:
-        _run_here(found, worktree, command, env)
+    if is_here:
+        _require_worktree(here, found, Path(worktree), mend)
+        _run_here(worktree, command, env)
     else:
         _run_there(loaded, workstream, worktree, command, env)
 
@@ -66,11 +73,23 @@ def _default_worktree(here: Here, plan: Plan, workstream: Workstream) -> str:
         return site(workstream.host).worktree_path(workstream)
 
 
-def _run_here(name: str, worktree: str, command: list[str], env: dict[str, str]) -> None:
+def _require_worktree(here: Here, name: str, worktree: Path, mend: str) -> None:
+    """Raises:
+    Refused: it is not there, or a folder that is no worktree of this repository is in its place.
+    """
+    if not worktree.exists():
+        raise Refused(f"{name} has no worktree {worktree}.", mend)
     try:
-        os.chdir(worktree)
-    except FileNotFoundError:
-        raise Refused(f"{name} has no worktree {worktree}.", f"orchestrator up {name}") from None
+        found = find_checkout(worktree)
+    except OrchestratorError:
+        found = None
+    ours = found is not None and found.is_linked and found.folder == worktree.resolve()
+    if found is None or not ours or found.state != here.state_paths:
+        raise Refused(f"{worktree} is no worktree of this repository.", f"move it away, then {mend}")
+
+
+def _run_here(worktree: str, command: list[str], env: dict[str, str]) -> None:
+    os.chdir(worktree)
     try:
         os.execvpe(command[0], command, {**os.environ, **env})
     except (FileNotFoundError, PermissionError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import tempfile
 import traceback
@@ -16,13 +17,26 @@ from orchestrator.cli.printing import note, styled
 from orchestrator.errors import ExitStatus, OrchestratorError
 from orchestrator.home import find_checkout
 
+_PLACED = re.compile(r"/.*?:\d+:\d+: ")
+"""How a problem of a plan begins, from here or from the daemon: with its file, line and column."""
+
 
 def tell_error(error: OrchestratorError) -> None:
-    tell_failure(error.message, error.hint)
+    lines = error.message.splitlines()
+    if any(_PLACED.match(line) for line in lines):
+        for line in lines:
+            note(line)
+        tell_hint(error.hint)
+    else:
+        tell_failure(error.message, error.hint)
 
 
 def tell_failure(message: str, hint: str | None = None) -> None:
     note(f"{styled('error:', 'red', 'bold', stream=sys.stderr)} {message}")
+    tell_hint(hint)
+
+
+def tell_hint(hint: str | None) -> None:
     for line in (hint or "").splitlines():
         note(f"{styled('hint:', 'cyan', stream=sys.stderr)} {line}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,11 +48,28 @@ def run(
     here = find_here(plan)
     loaded = here.load_plan()
     wanted = chosen(names, loaded.workstreams)
-    only = tuple(require_one_of("gate", gate, every_gate(loaded)) for gate in gates or ())
+    if gates:
+        loaded = _with_gates(loaded, gates)
     with own_desk(here, loaded) as desk:
         tips = _tips(desk, wanted)
-        verdicts = run_gates(desk, tips, only=only or None, use_cache=not no_cache)
+        verdicts = run_gates(desk, tips, use_cache=not no_cache)
+    if names and not verdicts:
+        raise Refused(f"{' '.join(wanted)}: the plan has no gates for it.", "name one: --gate G")
     tell_gates(gates_document(verdicts), as_json)
+
+
+def _with_gates(plan: Plan, names: Sequence[str]) -> Plan:
+    """The plan with these gates for every workstream, whatever it has of its own.
+
+    Raises:
+        UsageError: neither a gate of the plan nor a built-in check.
+    """
+    from orchestrator.checks import CHECKS
+    from orchestrator.core.plan import Gate
+
+    known = {**{check: Gate(name=check, check=check) for check in CHECKS}, **every_gate(plan)}
+    meant = tuple(known[name] for name in dict.fromkeys(require_one_of("gate", n, known) for n in names))
+    return replace(plan, workstreams={n: replace(w, gates=meant) for n, w in plan.workstreams.items()})
 
 
 def _tips(desk: OwnDesk, names: Sequence[str]) -> dict[str, CommitId]:

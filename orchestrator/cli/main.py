@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ def _run(arguments: Sequence[str]) -> int:
     except OutputClosed:
         _abandon_stdout()
         return ExitStatus.DONE
+    except SystemExit as end:
+        return _ended_by_typer(end)
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     except OrchestratorError as error:
@@ -71,6 +74,23 @@ def _tell_usage(error: Any) -> int:
     else:
         tell_failure(error.format_message(), f"{context.command_path} --help")
     return ExitStatus.USAGE
+
+
+def _ended_by_typer(end: SystemExit) -> int:
+    """Typer itself ends the process where something is a broken pipe: its help's reader, or one of ours."""
+    if not isinstance(end.__context__, BrokenPipeError):
+        return end.code if isinstance(end.code, int) else ExitStatus.USAGE
+    if _has_reader(sys.stdout.fileno()):
+        tell_os_error(end.__context__)
+        return ExitStatus.OUTSIDE
+    _abandon_stdout()
+    return ExitStatus.DONE
+
+
+def _has_reader(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return not any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _abandon_stdout() -> None:

@@ -15,6 +15,12 @@ def _or_before(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> An
     return value or ctx.find_root().params.get(param.name or "")
 
 
+def wave_number(text: str) -> int:
+    if not text.isdecimal():
+        raise typer.BadParameter("a wave is a number, such as 1")
+    return int(text)
+
+
 PlanFile = Annotated[
     Path | None,
     typer.Option(
@@ -40,4 +46,4 @@ AnyNames = Annotated[
         autocompletion=complete_names,
     ),
 ]
-WaveNumber = Annotated[int, typer.Argument(metavar="N", help="A wave's number.")]
+WaveNumber = Annotated[int, typer.Argument(metavar="N", help="A wave's number.", parser=wave_number)]

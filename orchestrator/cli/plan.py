@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,16 +13,18 @@ from orchestrator.cli.here import Here, find_here
 from orchestrator.cli.options import AsJson, PlanFile
 from orchestrator.cli.printing import note, styled, tell, tell_json
 from orchestrator.errors import ExitStatus, UsageError
+from orchestrator.home import find_checkout, find_plan_file
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import NotBuilt, Plan
+    from orchestrator.home import Checkout
 
 
 def validate(plan: PlanFile = None, as_json: AsJson = False) -> None:
     """Check the plan and say everything that is wrong with it."""
     from orchestrator.plan_file import PlanErrors
 
-    here = find_here(plan)
+    here = _to_check(plan)
     try:
         loaded = here.load_plan()
     except PlanErrors as errors:
@@ -36,6 +40,25 @@ def validate(plan: PlanFile = None, as_json: AsJson = False) -> None:
         tell_json({"ok": True, "problems": [], "warnings": warnings})
     else:
         tell(_summary(loaded))
+
+
+def _to_check(plan: Path | None) -> Here:
+    """The nearest plan, except in a worktree of ours, where the daemon's counts."""
+    here = find_here(plan)
+    checkout = find_checkout(here.plan_file.parent if plan is not None else Path.cwd())
+    if plan is not None or not checkout.is_linked:
+        return here
+    if _is_ours(here, checkout):
+        note(f"in a worktree of a workstream the daemon's plan counts: checking {here.plan_file}")
+        return here
+    return replace(here, plan_file=find_plan_file(Path.cwd()) or here.plan_file)
+
+
+def _is_ours(here: Here, checkout: Checkout) -> bool:
+    """Whether a worker was ever sent there."""
+    usual = f"{checkout.common_dir.parent}.worktrees"
+    known = here.load_state().workstreams.items()
+    return str(checkout.folder) in {record.worktree or f"{usual}/{name}" for name, record in known}
 
 
 def schema() -> None:

@@ -56,10 +56,20 @@ def note(text: str) -> None:
 
 
 def prepare_streams() -> None:
-    """Let a terminal of another encoding show what it can, and no text end us."""
+    """Let a terminal of another encoding show what it can, and neither a text nor a closed stream end us."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, _null(write=descriptor > 0))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _null(*, write: bool) -> IO[str]:
+    """What our children inherit too: the lowest descriptor that is free is the one that was closed."""
+    descriptor = os.open(os.devnull, os.O_WRONLY if write else os.O_RDONLY)
+    os.set_inheritable(descriptor, True)
+    return os.fdopen(descriptor, "w" if write else "r", encoding="utf-8")
 
 
 def is_coloured(stream: IO[str] | None = None) -> bool:

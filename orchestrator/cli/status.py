@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.cli.daemon import note_changed_plan
 from orchestrator.cli.here import Here, find_here
 from orchestrator.cli.names import chosen
 from orchestrator.cli.offline import current_status
@@ -32,6 +33,7 @@ def status(
     if watch:
         _watch(lambda: status_of(here, names), as_json)
     document = status_of(here, names)
+    note_changed_plan(here, document)
     if as_json:
         tell_json(document)
     else:

@@ -19,7 +19,7 @@ from orchestrator.cli.failures import warn
 from orchestrator.cli.foreground import run_in_foreground
 from orchestrator.cli.here import find_here, user_name
 from orchestrator.cli.names import chosen, require_wave
-from orchestrator.cli.options import AnyNames, AsJson, PlanFile
+from orchestrator.cli.options import AnyNames, AsJson, PlanFile, wave_number
 from orchestrator.cli.plan import load_startable_plan
 from orchestrator.cli.printing import note, tell, tell_json
 from orchestrator.cli.start_report import report_start, tell_forecast
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 def up(
     names: AnyNames = None,
-    wave: Annotated[int | None, typer.Option("--wave", metavar="N", help="Only this wave's.")] = None,
+    wave: Annotated[
+        int | None, typer.Option("--wave", metavar="N", help="Only this wave's.", parser=wave_number)
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would start; change nothing.")] = False,
     foreground: Annotated[bool, typer.Option("--foreground", help="Run the daemon here.")] = False,
     plan: PlanFile = None,

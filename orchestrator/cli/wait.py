@@ -12,7 +12,7 @@ from orchestrator.cli.keepalive import seconds
 from orchestrator.cli.names import require_one_of
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.printing import tell, tell_json
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import ExitStatus, OrchestratorError
 from orchestrator.requests import Wait
 
 STATES = (
@@ -28,12 +28,13 @@ STATES = (
     "merged",
 )
 ENDS = ("done", "failed", "held", "stopped", "merged")
+GOOD_ENDS = ("done", "merged")
 
 
 def wait(
     names: AnyNames = None,
     states: Annotated[
-        list[str] | None, typer.Option("--for", metavar="STATE", help="The state; default: any end.")
+        list[str] | None, typer.Option("--for", metavar="STATE", help="The state; default: done.")
     ] = None,
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="T", help="The longest to wait, as 2h.")
@@ -41,7 +42,10 @@ def wait(
     plan: PlanFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Wait for a state; exit 1 when it cannot be, or time is up."""
+    """Wait until all have ended; exit 1 unless all are done.
+
+    With --for: until all are in that state; exit 1 when one cannot be any more. Exit 1 when time is up.
+    """
     here = find_here(plan)
     words = [word for text in states or () for word in text.split(",")]
     wanted = tuple(require_one_of("state", word, STATES) for word in words)
@@ -52,6 +56,8 @@ def wait(
     else:
         for name, state in answer["workstreams"].items():
             tell(f"{name}: {state}")
+    if not words and any(state not in GOOD_ENDS for state in answer["workstreams"].values()):
+        raise typer.Exit(ExitStatus.NO)
 
 
 def _reached(here: Here, request: Wait) -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli.daemon import require_same_plan, running_daemon, say
+from orchestrator.cli.daemon import note_if_plan_changed, require_same_plan, running_daemon, say
 from orchestrator.cli.here import find_here, user_name
 from orchestrator.cli.landing_report import tell_landing
 from orchestrator.cli.names import require_wave
@@ -71,10 +71,18 @@ def merge(
     loaded = here.load_plan()
     require_wave(number, loaded.waves)
     require_same_plan(here)
+    note_if_plan_changed(here)
     if not here.client.is_running():
         note("no daemon runs: starting one; orchestrator down ends it")
     request = MergeWave(wave=number, dry_run=dry_run, by=user_name())
-    tell_landing(running_daemon(here).ask(request, say), as_json)
+    try:
+        report = running_daemon(here).ask(request, say)
+    except KeyboardInterrupt:
+        if not dry_run:
+            shown = f"see orchestrator wave show {number}"
+            note(f"interrupted: the wave does not land unless it already has; {shown}")
+        raise
+    tell_landing(report, as_json)
 
 
 def _state(word: str) -> str:

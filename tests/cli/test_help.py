@@ -50,7 +50,7 @@ def test_version(project: Project) -> None:
         ("stauts", "status"),
         ("stop", "NAME"),
         ("status --wat", "--watch"),
-        ("wave show one", "integer"),
+        ("wave show one", "a wave is a number"),
         ("wave nothing", "nothing"),
     ],
 )

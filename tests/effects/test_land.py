@@ -134,8 +134,9 @@ def test_a_dry_run_proves_and_moves_nothing(scene: Scene) -> None:
 def test_waves_land_one_after_the_other(scene: Scene) -> None:
     scene.work("a", {"a.new": "new"})
     scene.work("b", {"b.new": "new"})
-    desk = scene.desk(workstream("a"), workstream("b", wave=2))
+    desk = scene.desk(workstream("a"), workstream("b", wave=2), workstream("c", wave=3))
     assert merge(desk, 2).reasons == ("wave 1 lands first: waves land in ascending order",)
+    assert merge(desk, 3).reasons[0] == "waves 1 and 2 land first: waves land in ascending order"
     assert merge(desk, 1).ok
     assert merge(desk, 2).ok
     assert scene.graph().splitlines() == ["wave 2: merge b (p/b)", "wave 1: merge a (p/a)", "first"]
