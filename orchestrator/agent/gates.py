@@ -1,13 +1,16 @@
-"""Gates in checkouts of their own: detached, kept between runs, exactly at the commit asked for."""
+"""Gates in checkouts of their own: detached, kept between runs, exactly at the commit asked for.
+
+Of what git does not track only what the set-up made outlives a run, and only where git ignores it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import git
-from orchestrator.agent import supervised, worktrees
+from orchestrator.agent import ignored, supervised, worktrees
 from orchestrator.agent.files import copy_files, load_json, locked, text_hash, write_json
 from orchestrator.agent.refusals import CannotStart, require_safe_name
 from orchestrator.errors import CommandFailed, Refused
@@ -89,7 +92,12 @@ def _open(room: _Room) -> None:
         room.path.parent.mkdir(parents=True, exist_ok=True)
         adding = git.Git(room.place.common_dir, pass_fds=(lock,))
         git.add_worktree(adding, path, commit=room.checkout.commit, again=path in listed)
-        write_json(room.marker, {"v": 1, "checkout": room.checkout.name})
+        _mark(room)
+
+
+def _mark(room: _Room, *, kept: Iterable[str] = (), **setup: object) -> None:
+    """Note that the checkout is ours, which ignored paths its set-up made, and that set-up."""
+    write_json(room.marker, {"v": 1, "checkout": room.checkout.name, "kept": sorted(kept), **setup})
 
 
 def _require_ours(room: _Room) -> None:
@@ -106,10 +114,12 @@ def _move(room: _Room) -> None:
     # A run that was killed may have left git's lock; we hold the checkout's own.
     (git.git_dir(room.path) / "index.lock").unlink(missing_ok=True)
     made = set(marker.get("made") or ())
-    if made.intersection(git.status(room.git).untracked):
-        # What the set-up made is not ignored and goes now: it must be made again.
-        write_json(room.marker, {"v": 1, "checkout": room.checkout.name})
+    kept = set(marker.get("kept") or ())
+    if "kept" not in marker or made.intersection(git.status(room.git).untracked):
+        # What the set-up made is not known, or not ignored and goes now: it must be made again.
+        _mark(room, kept=kept)
     git.move_checkout(room.git, room.checkout.commit)
+    ignored.discard(room.path, kept)
     tracked = set(git.tracked_files(room.git, [file.path for file in room.checkout.copy]))
     fresh = [file for file in room.checkout.copy if file.path not in tracked]
     copy_files(room.path, fresh, overwrite=True)
@@ -126,8 +136,8 @@ def _set_up(room: _Room) -> GateRan | None:
         return ran
     made = sorted(set(git.status(room.git).untracked) - before)
     _restore(room)
-    content = {"v": 1, "checkout": room.checkout.name, "setup": text_hash(setup), "made": made}
-    write_json(room.marker, content)
+    kept = ignored.present(room.path) - {file.path for file in room.checkout.copy}
+    _mark(room, kept=kept, setup=text_hash(setup), made=made)
     return None
 
 

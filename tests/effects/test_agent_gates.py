@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -66,7 +67,48 @@ def test_the_checkout_moves_and_forgets_untracked_files(scene: Scene) -> None:
     )
     later = scene.repo.commit("next", a__txt="four\n")
     (done,) = ran(scene, "cat a.txt; ls", commit=later)
-    assert done.ok and done.tail.split() == ["four", "README.md", "a.txt", "kept.cache"]
+    assert done.ok and done.tail.split() == ["four", "README.md", "a.txt"]
+
+
+def test_what_earlier_gates_left_ignored_is_gone_and_what_the_setup_made_stays(
+    scene: Scene, tmp_path: Path
+) -> None:
+    scene.repo.commit("ignore", __gitignore="*.o\n__pycache__/\n.venv/\n.env\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious.o").touch()
+    given: dict[str, Any] = {"setup": "mkdir .venv; touch .venv/tool", "copy": (copied(".env", "K=1\n"),)}
+    leave = (
+        f"touch x.o; mkdir -p sub/__pycache__/deep; touch sub/__pycache__/deep/a; ln -s {elsewhere} link.o"
+    )
+    locked = "mkdir -p sub/__pycache__/ro; touch sub/__pycache__/ro/a; chmod 555 sub/__pycache__/ro"
+    assert [done.ok for done in ran(scene, leave, f"{locked}; test -e x.o", **given)] == [True, True]
+    (done,) = ran(scene, "find . -path ./.git -prune -o -print | sort; cat .env", **given)
+    assert done.tail.split() == [
+        ".", "./.env", "./.gitignore", "./.venv", "./.venv/tool", "./README.md", "./a.txt", "K=1",
+    ]  # fmt: skip
+    assert (elsewhere / "precious.o").exists()
+
+
+def test_what_a_setup_made_stays_where_git_lists_its_folder_as_a_whole(scene: Scene) -> None:
+    scene.repo.commit("ignore", __gitignore="*.o\n", src_s_a__c="int a;\n")
+    given = {"setup": "echo made > src/kept.o; echo ran >> count.o"}
+    assert ran(scene, "touch src/left.o", **given)[0].ok
+    scene.repo.git("rm", "-q", "src/a.c")
+    scene.repo.git("commit", "-q", "-m", "gone")
+    (done,) = ran(scene, "ls src; cat count.o", **given)
+    assert done.tail.split() == ["kept.o", "ran"]
+
+
+def test_a_checkout_of_before_the_record_is_set_up_afresh(scene: Scene) -> None:
+    scene.repo.commit("ignore", __gitignore="*.o\n")
+    given = {"setup": "echo ran >> count.o"}
+    ran(scene, "touch left.o", **given)
+    marker = next(Path(scene.place.common_dir, "worktrees").glob("*/orchestrator-gates.json"))
+    content = json.loads(marker.read_text())
+    del content["kept"]
+    marker.write_text(json.dumps(content))
+    assert ran(scene, "ls *.o; cat count.o", **given)[0].tail.split() == ["count.o", "ran"]
 
 
 def test_a_gate_that_changes_tracked_files_is_not_ok_and_the_next_sees_none_of_it(scene: Scene) -> None:
