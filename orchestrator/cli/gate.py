@@ -36,7 +36,12 @@ def run(
     names: AnyNames = None,
     gates: Annotated[
         list[str] | None,
-        typer.Option("--gate", metavar="G", help="Only this gate.", autocompletion=complete_gates),
+        typer.Option(
+            "--gate",
+            metavar="G",
+            help="This gate, also where the plan does not ask for it.",
+            autocompletion=complete_gates,
+        ),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run again what is known.")] = False,
     plan: PlanFile = None,
