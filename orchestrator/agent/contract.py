@@ -42,15 +42,18 @@ def load_object(path: str | Path, limit_bytes: int) -> dict[str, Any]:
     """The object in a file the worker wrote.
 
     Raises:
-        Unreadable: too large, torn, no JSON, no object, or no regular file.
+        Unreadable: too large, torn, no JSON, no object, or no plain file.
         FileNotFoundError: there is none.
     """
-    # A named pipe in the file's place must not block us.
+    # Only a plain file is opened: a socket cannot be, and some devices act when they are.
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise Unreadable("is no plain file")
+    # A named pipe put in its place meanwhile must not block us.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:  # noqa: PTH123
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise Unreadable("is no regular file")
+            raise Unreadable("is no plain file")
         content = file.read(limit_bytes + 1)
     if len(content) > limit_bytes:
         raise Unreadable(f"is larger than {limit_bytes // 1024} KiB")

@@ -224,9 +224,30 @@ def fill(path: Path, pass_fds: tuple[int, ...]) -> None:
 
 def exclude(place: Place, results: Iterable[str]) -> int:
     """Keep the contract's files out of git, in this repository only; the number of lines that lacked."""
-    path = Path(place.common_dir, "info", "exclude")
     lines = [line for folder in dict.fromkeys(results) for line in _patterns(folder)]
-    with locked(Path(place.state, "exclude.lock")):
+    return _exclude(Path(place.common_dir), lines)
+
+
+def exclude_keepalive(folder: Path) -> None:
+    """Keep out of git what a keepalive writes to `folder`; nothing to do outside a repository.
+
+    Raises:
+        CommandFailed: git cannot say whether it lies in one.
+        OSError: the file cannot be written.
+    """
+    existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    asked = git.Git(existing).run(
+        "rev-parse", "--path-format=absolute", "--git-common-dir", "--show-toplevel", ok=(0, 128)
+    )
+    if asked.code == 0:
+        common_dir, top = asked.stdout.splitlines()
+        below = os.path.relpath(folder, os.path.realpath(top))
+        _exclude(Path(common_dir), [*_patterns(below), *_patterns(below, ".keepalive/", "keepalive.log*")])
+
+
+def _exclude(common_dir: Path, lines: Sequence[str]) -> int:
+    path = common_dir / "info" / "exclude"
+    with locked(common_dir / "orchestrator" / "exclude.lock"):
         path.parent.mkdir(exist_ok=True)
         present = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
         missing = [line for line in lines if line not in set(present.split("\n"))]
@@ -237,10 +258,12 @@ def exclude(place: Place, results: Iterable[str]) -> int:
     return len(missing)
 
 
-def _patterns(results: str) -> list[str]:
+def _patterns(results: str, *names: str) -> list[str]:
     folder = os.path.normpath(results)
     escaped = "".join(f"\\{letter}" if letter in _ARGUMENT_SPECIAL else letter for letter in folder)
     prefix = "/" if escaped == "." else f"/{escaped}/"
+    if names:
+        return [f"{prefix}{name}" for name in names]
     return [pattern for name in _CONTRACT_FILES for pattern in (f"{prefix}{name}", f"{prefix}.{name}.*.tmp")]
 
 

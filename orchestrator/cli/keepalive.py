@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import OrchestratorError, UsageError
 
 
 def keepalive(
@@ -15,11 +17,22 @@ def keepalive(
 ) -> None:
     """Run any command with a heartbeat and a log beside it."""
     from orchestrator import supervise
+    from orchestrator.supervise.keepalive import default_directory
 
     every_s = seconds(every, "--every")
     if every_s <= 0:
         raise UsageError("--every must be longer than nothing.")
-    raise typer.Exit(supervise.keepalive(command, every_s=every_s))
+    folder = Path(default_directory()).resolve()
+    _keep_out_of_git(folder)
+    raise typer.Exit(supervise.keepalive(command, every_s=every_s, directory=folder))
+
+
+def _keep_out_of_git(folder: Path) -> None:
+    from orchestrator.agent.worktrees import exclude_keepalive
+
+    # Tidiness, no more: the command runs all the same.
+    with suppress(OrchestratorError, OSError, ValueError):
+        exclude_keepalive(folder)
 
 
 def seconds(text: str, option: str) -> float:

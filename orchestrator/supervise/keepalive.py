@@ -35,7 +35,7 @@ def keepalive(
     lies there, to `keepalive` below it. It is a terminal to the command if we have one. One per
     directory; the second is refused with status 3. Call from the main thread: handlers are installed.
     """
-    folder = os.path.realpath(directory if directory is not None else _default_directory())
+    folder = os.path.realpath(directory if directory is not None else default_directory())
     state = f"{folder}/.keepalive"
     os.makedirs(folder, exist_ok=True)
     settle(state)
@@ -68,7 +68,7 @@ def _spec(command: Sequence[str], folder: str, state: str, every_s: float, stop_
     )
 
 
-def _default_directory() -> str:
+def default_directory() -> str:
     results = os.environ.get("ORCHESTRATOR_RESULTS")
     if not results:
         return "results"

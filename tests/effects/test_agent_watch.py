@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,7 +114,24 @@ def test_progress_that_cannot_be_read_keeps_the_last_good_one(
 def test_a_pipe_in_the_place_of_progress_blocks_nobody(scene: Scene) -> None:
     wanted = launched(scene, "mkfifo results/progress.json; sleep 60")
     seen = eventually(lambda: (s := scene.seen(wanted)).progress_error and s)
-    assert "no regular file" in seen.progress_error
+    assert seen.progress_error == "progress.json is no plain file"
+
+
+@pytest.mark.parametrize("make", ["ln -s /dev/zero {}", "mkdir {}", "ln -s . {}"])
+def test_what_is_no_plain_file_is_no_progress(scene: Scene, make: str) -> None:
+    wanted = launched(scene, f"{make.format('results/progress.json')}; sleep 60")
+    seen = eventually(lambda: (s := scene.seen(wanted)).progress_error and s)
+    assert seen.progress_error == "progress.json is no plain file"
+
+
+def test_a_socket_in_the_place_of_progress_is_no_plain_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("progress.json")
+        with pytest.raises(contract.Unreadable, match="is no plain file"):
+            contract.load_object("progress.json", 100)
 
 
 def test_words_of_a_worker_are_bounded_and_plain() -> None:
