@@ -253,7 +253,9 @@ def _running(
         seen = observation.hosts.get(workstream.host, HostSeen())
         return "running", f"host {workstream.host} does not answer: {seen.reason}" if seen.reason else ""
     if pulse is not None and is_stale(pulse, workstream.heartbeat, now):
-        return "stale", f"nothing advanced for {now - pulse.advance_at:.0f} s"
+        words = _worker_words(pulse)
+        silence = f"nothing advanced for {now - pulse.advance_at:.0f} s"
+        return "stale", f"{silence}; {words}" if words else silence
     return "running", _worker_words(pulse)
 
 
