@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -50,22 +52,23 @@ def supervisor_folder() -> Path:
     if folder.is_dir():
         return folder
     archive = next(parent for parent in folder.parents if parent.is_file())
-    return _unpack(archive, folder.relative_to(archive).as_posix())
+    return unpack(archive, folder.relative_to(archive).as_posix())
 
 
-def _unpack(archive: Path, prefix: str) -> Path:
+def unpack(archive: Path, prefix: str) -> Path:
     target = archive.with_name(f"{archive.stem}.supervise")
     if target.is_dir():
         return target
-    staging = archive.with_name(f".{archive.stem}.supervise.{os.getpid()}")
-    staging.mkdir(exist_ok=True)
+    # Launches run in threads of one agent, and agents of several projects share the folder.
+    staging = Path(tempfile.mkdtemp(prefix=f".{archive.stem}.", dir=archive.parent))
     with zipfile.ZipFile(archive) as zipped:
         for name in zipped.namelist():
             if name.startswith(f"{prefix}/") and name.endswith(".py"):
                 (staging / Path(name).name).write_bytes(zipped.read(name))
     try:
         staging.rename(target)
-    except OSError:  # another agent was faster
+    except OSError:  # another was faster
+        shutil.rmtree(staging, ignore_errors=True)
         if not target.is_dir():
             raise
     return target

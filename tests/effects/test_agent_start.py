@@ -11,10 +11,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from orchestrator import supervise
+from orchestrator.agent.environment import unpack
+from orchestrator.shipping import agent_shipment
 from orchestrator.wire import NotStarted, Start, Started, encode, frame
 from tests.support.agent_scene import Scene, copied, scene_in
 from tests.support.eventually import eventually
@@ -447,3 +451,14 @@ def test_two_starts_at_once_start_once(scene: Scene) -> None:
 def _payload(read) -> bytes:  # type: ignore[no-untyped-def]
     header = read(8)
     return read(int.from_bytes(header[4:], "big"))  # type: ignore[no-any-return]
+
+
+def test_the_supervisor_is_unpacked_whole_by_many_at_once(tmp_path: Path) -> None:
+    archive = tmp_path / "agent.zip"
+    archive.write_bytes(agent_shipment().content)
+    with ThreadPoolExecutor(16) as pool:
+        folders = list(pool.map(lambda _: unpack(archive, "orchestrator/supervise"), range(16)))
+    assert len(set(folders)) == 1
+    shipped = {path.name for path in Path(supervise.__file__).parent.glob("*.py")}
+    assert {path.name for path in folders[0].iterdir()} == shipped
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["agent.supervise", "agent.zip"]
