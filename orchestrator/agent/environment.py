@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 from orchestrator import supervise
-from orchestrator.git.command import leaked_variables
 
 # What belongs to the terminal or shell the daemon was started from.
 _PERSONAL = {"TERM", "TMUX", "TMUX_PANE", "PWD", "OLDPWD", "SHLVL", "_", "LINES", "COLUMNS"}
@@ -19,6 +18,8 @@ _PERSONAL = {"TERM", "TMUX", "TMUX_PANE", "PWD", "OLDPWD", "SHLVL", "_", "LINES"
 
 def clean_environment() -> None:
     """Remove from this process what must reach neither tmux nor any command."""
+    from orchestrator.git.command import leaked_variables  # not for who only looks at launches
+
     for name in [*_PERSONAL - {"TERM", "PWD"}, *leaked_variables()]:
         os.environ.pop(name, None)
     for name in [name for name in os.environ if name.startswith("ORCHESTRATOR_")]:

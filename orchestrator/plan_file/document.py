@@ -54,7 +54,7 @@ Requirements = Annotated[
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     @classmethod
     def keys(cls) -> list[str]:
@@ -176,7 +176,7 @@ class WaveSection(Section):
 class GateSection(Section):
     """A shell command (run), or a built-in check with its settings."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="allow", frozen=True)
 
     run: Command | None = Field(default=None, description="Shell command that exits 0 when all is well.")
     check: Check | None = Field(default=None, description="A built-in check; its settings stand beside it.")
