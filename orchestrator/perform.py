@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from orchestrator import git, wire
 from orchestrator.copying import copied_files
 from orchestrator.core import facts as f
-from orchestrator.core.decide import Effect, JudgeStage, StartWorker, StopWorker, next_stage, stage_of
+from orchestrator.core.decide import Effect, JudgeStage, StartWorker, StopWorker, ended, next_stage, stage_of
 from orchestrator.core.observation import LaunchSeen
 from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.stages import parse_requirement, unmet
@@ -206,15 +206,7 @@ def _by_grace(effects: Sequence[StopWorker]) -> dict[float, list[str]]:
 def _end(effect: StopWorker, item: wire.Stopped) -> Message:
     if item.exit is None:
         return NotPerformed(key=effect.key, reason=f"{effect.workstream.name} does not end")
-    end = f.LaunchEnded(
-        workstream=effect.workstream.name,
-        launch=effect.launch.id,
-        exit_code=item.exit.exit_code,
-        signal=item.exit.signal,
-        cause=item.exit.cause,
-        ended=item.exit.ended,
-        elapsed_s=item.exit.elapsed_s,
-    )
+    end = ended(effect.workstream.name, effect.launch.id, item.exit)
     return Happened(facts=(end,), key=effect.key)
 
 

@@ -75,19 +75,11 @@ def step_for(place: Place, worktree: Worktree, looked: Looked) -> Step:
 
 
 def _kept(worktree: Worktree, path: str, here: git.WorktreeListed) -> Step:
-    branch = here.branch or _branch_being_rebased(Path(path))
+    branch = here.branch or git.branch_being_rebased(git.git_dir(path))
     if branch != worktree.branch:
         found = f"the branch {branch}" if branch else f"the detached commit {here.head}"
         raise CannotStart("taken", f"the worktree {worktree.path} holds {found}, not {worktree.branch}")
     return Step(worktree, here.head or "", add=False)
-
-
-def _branch_being_rebased(worktree: Path) -> str | None:
-    for folder in ("rebase-merge", "rebase-apply"):
-        with contextlib.suppress(OSError):
-            head = (git.git_dir(worktree) / folder / "head-name").read_text(encoding="utf-8")
-            return head.strip().removeprefix("refs/heads/")
-    return None
 
 
 def _require_free_path(place: Place, worktree: Worktree, path: str, here: git.WorktreeListed | None) -> None:

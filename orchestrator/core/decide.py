@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact, LaunchId
-from orchestrator.core.observation import Observation
+from orchestrator.core.observation import Exit, Observation
 from orchestrator.core.placement import free_gpus, holders
 from orchestrator.core.plan import Plan, RestartPolicy, Stage, Workstream
 from orchestrator.core.state import (
@@ -135,28 +135,26 @@ def _end_seen(
     if pulse is None or f"start {launch.id}" in observation.in_flight:
         return None
     if pulse.seen.exit is not None:
-        end = pulse.seen.exit
-        return f.LaunchEnded(
-            workstream=workstream.name,
-            launch=launch.id,
-            exit_code=end.exit_code,
-            signal=end.signal,
-            cause=end.cause,
-            ended=end.ended,
-            elapsed_s=end.elapsed_s,
-        )
+        return ended(workstream.name, launch.id, pulse.seen.exit)
     asked_since = pulse.asked_at >= observation.phase_since.get(workstream.name, 0.0)
     if pulse.seen.unknown and asked_since and not isinstance(record.phase, Starting):
-        return f.LaunchEnded(
-            workstream=workstream.name,
-            launch=launch.id,
-            exit_code=None,
-            signal=None,
-            cause="lost",
-            ended=0.0,
-            elapsed_s=0.0,
-        )
+        return ended(workstream.name, launch.id, _LOST)
     return None
+
+
+_LOST = Exit(exit_code=None, signal=None, cause="lost", ended=0.0, elapsed_s=0.0)
+
+
+def ended(workstream: str, launch: LaunchId, end: Exit) -> f.LaunchEnded:
+    return f.LaunchEnded(
+        workstream=workstream,
+        launch=launch,
+        exit_code=end.exit_code,
+        signal=end.signal,
+        cause=end.cause,
+        ended=end.ended,
+        elapsed_s=end.elapsed_s,
+    )
 
 
 def _verdict(workstream: Workstream, record: WorkstreamRecord) -> Fact | None:
