@@ -50,6 +50,7 @@ from orchestrator.site import Home, Site, Sites, find_home
 from orchestrator.talk import Talk
 
 HARVEST_EVERY_S = 5.0
+RECORD_PAUSE_S = 0.5
 LOCK_PATIENCE_S = 0.5
 """Commands look at the lock by sharing it for a moment; that must not look like a second daemon."""
 
@@ -100,6 +101,10 @@ class Daemon:
     @property
     def view(self) -> View:
         return self._loop.view
+
+    @property
+    def is_closing(self) -> bool:
+        return self._closing
 
     @property
     def home(self) -> Home:
@@ -221,7 +226,13 @@ class DaemonDesk:
     def record(self, *facts: Fact) -> None:
         written: Future[None] = Future()
         self._daemon.put(Happened(facts=facts, written=written))
-        written.result()
+        while True:
+            try:
+                return written.result(timeout=RECORD_PAUSE_S)
+            except TimeoutError:
+                # The loop may have left before it came to this: nobody would ever answer.
+                if self._daemon.is_closing:
+                    raise Refused("the daemon is leaving; nothing more is written.") from None
 
     def say(self, text: str) -> None:
         self._talk.say(text)

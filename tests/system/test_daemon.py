@@ -191,3 +191,16 @@ def test_two_hundred_workstreams_come_up_and_go_down(project: Project) -> None:
     assert states <= {"running", "starting"}
     assert project.run("down", within_s=110).code == 0
     assert {w["state"] for w in project.ok("status", "--json").json["workstreams"]} == {"stopped"}
+
+
+def test_a_daemon_that_leaves_while_a_gate_runs_is_soon_gone(project: Project) -> None:
+    begun = project.folder / "gate-begun"
+    project.workstreams(
+        "a: {branch: w/a, run: 'true', gates: [slow]}",
+        head=f"gates: {{slow: {{run: 'touch {begun}; sleep 3'}}}}",
+    )
+    project.ok("up")
+    eventually(begun.exists, 30, "the gate of the finished worker runs")
+    pid = project.daemon_pid()
+    project.ok("down")
+    assert not Path(f"/proc/{pid}").exists()
