@@ -1,0 +1,34 @@
+"""The daemon as its own threads see it, when it leaves under them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core import facts as f
+from orchestrator.daemon import Daemon, DaemonDesk
+from orchestrator.errors import Refused
+from orchestrator.home import find_home
+from orchestrator.journal import Journal
+from orchestrator.plan_file import load_plan
+from orchestrator.talk import Talk
+from tests.support.repository import pin, repository_at
+
+PLAN = "version: 1\nproject: p\nwaves: {1: {workstreams: {a: {branch: w/a}}}}\n"
+
+
+@pytest.mark.timeout(30)
+def test_who_records_after_the_daemon_has_left_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin(monkeypatch, tmp_path)
+    with repository_at(tmp_path / "r") as repository:
+        (repository.path / "waves.yaml").write_text(PLAN)
+        home = find_home(repository.path)
+        home.state.create()
+        daemon = Daemon(load_plan(repository.path / "waves.yaml"), home, Journal.open(home.state.journal))
+        daemon.leave("the test is over")
+        daemon.run()
+        with pytest.raises(Refused, match="leaving"):
+            DaemonDesk(daemon, Talk()).record(f.LandingAsked(wave=1, by="nobody"))
