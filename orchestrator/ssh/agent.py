@@ -86,7 +86,10 @@ class ChannelStreams:
         return self._channel.recv_stderr(size)
 
     def write(self, data: bytes) -> None:
-        self._channel.sendall(data)
+        try:
+            self._channel.sendall(data)
+        except EOFError as error:  # Paramiko's word for a connection that was cut under the write
+            raise OSError("the connection was lost") from error
 
     def close(self) -> None:
         # Not channel.close(): it writes, and so waits for a frozen host. The server sees the end of
