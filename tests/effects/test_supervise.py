@@ -282,7 +282,9 @@ def test_no_copy_leaves_the_worktree_through_a_link(launch: Launch, tmp_path: Pa
     results = inside / "results"
     results.mkdir()
     launched = launch(
-        f"mv results gone; ln -s {outside} results; echo ready; sleep 60", cwd=str(inside), results=str(results)
+        f"mv results gone; ln -s {outside} results; echo ready; sleep 60",
+        cwd=str(inside),
+        results=str(results),
     )
     process = launched.start()
     launched.says("ready")
