@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import socket
@@ -11,11 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import ExitStatus, OrchestratorError
 from orchestrator.requests import Request
 from orchestrator.settings import StatePaths
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 START_DEADLINE_S = 20.0
 STATUS_DEADLINE_S = 10.0
@@ -35,17 +37,6 @@ class Answer(OrchestratorError):
     def __init__(self, message: str, hint: str | None, status: int) -> None:
         super().__init__(message, hint)
         self.exit_status = ExitStatus(status)
-
-
-class _SocketConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout_s: float | None) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 class Client:
@@ -98,22 +89,44 @@ class Client:
 
     def _open(
         self, method: str, path: str, body: str | None = None, timeout_s: float | None = None
-    ) -> http.client.HTTPResponse:
-        connection = _SocketConnection(self._paths.socket, timeout_s)
+    ) -> HTTPResponse:
+        wire = self._connect(timeout_s)
+        from http.client import (
+            HTTPConnection,
+            HTTPException,
+        )  # a tenth of `status`, for nothing without a daemon
+
+        connection = HTTPConnection("localhost", timeout=timeout_s)
+        connection.sock = wire
         try:
             connection.request(method, path, body)
             response = connection.getresponse()
-        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError) as error:
-            raise NoDaemon(
-                "no daemon runs for this repository.", "start one with `orchestrator up`"
-            ) from error
-        except (TimeoutError, http.client.HTTPException, OSError) as error:
-            raise OrchestratorError(
-                f"the daemon does not answer: {error}", f"see {self._paths.log}"
-            ) from error
+        except ConnectionResetError as error:
+            raise _no_daemon() from error
+        except (HTTPException, OSError) as error:
+            raise self._no_answer(error) from error
         if response.status >= 400:
             raise NoAnswer(f"the daemon answered {response.status}: {response.read(500).decode()}")
         return response
+
+    def _connect(self, timeout_s: float | None) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(timeout_s)
+            connection.connect(str(self._paths.socket))
+        except OSError as error:
+            connection.close()
+            if isinstance(error, FileNotFoundError | ConnectionRefusedError | ConnectionResetError):
+                raise _no_daemon() from error
+            raise self._no_answer(error) from error
+        return connection
+
+    def _no_answer(self, error: Exception) -> OrchestratorError:
+        return OrchestratorError(f"the daemon does not answer: {error}", f"see {self._paths.log}")
+
+
+def _no_daemon() -> NoDaemon:
+    return NoDaemon("no daemon runs for this repository.", "start one with `orchestrator up`")
 
 
 def start_daemon(plan: Path, paths: StatePaths) -> Client:

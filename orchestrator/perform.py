@@ -128,9 +128,16 @@ def _checked_entry(
     start = commits[f"refs/heads/{workstream.base}"]
     if start is None:
         raise Refused(f"there is no branch {workstream.base} with a commit to start {workstream.name} from.")
-    stage = stage_of(workstream, _stage_index(workstream, launch.stage))
     env = worker_environment(bench.caller_env if site.is_local else {}, workstream, launch.gpus)
-    worktree = wire.Worktree(
+    return wire.StartEntry(
+        worktree=_worktree(bench, site, workstream, start, env), launch=_launch(bench.plan, effect, env)
+    )
+
+
+def _worktree(
+    bench: Bench, site: Site, workstream: Workstream, start: str, env: dict[str, str]
+) -> wire.Worktree:
+    return wire.Worktree(
         workstream=workstream.name,
         path=site.worktree_path(workstream),
         branch=workstream.branch,
@@ -141,21 +148,23 @@ def _checked_entry(
         setup=workstream.setup,
         env=env,
     )
-    return wire.StartEntry(
-        worktree=worktree,
-        launch=wire.Launch(
-            launch=launch.id,
-            session=bench.plan.session(workstream.name),
-            wave=workstream.wave,
-            stage=launch.stage,
-            attempt=launch.attempt,
-            command=stage.command(launch.attempt) if stage else None,
-            env={**env, "ORCHESTRATOR_STAGE": launch.stage, "ORCHESTRATOR_ATTEMPT": str(launch.attempt)},
-            ports=workstream.ports,
-            beat_s=workstream.heartbeat.every_s,
-            stop_grace_s=STOP_GRACE_S,
-            timeout_s=stage.timeout_s if stage else None,
-        ),
+
+
+def _launch(plan: Plan, effect: StartWorker, env: dict[str, str]) -> wire.Launch:
+    workstream, launch = effect.workstream, effect.launch
+    stage = stage_of(workstream, _stage_index(workstream, launch.stage))
+    return wire.Launch(
+        launch=launch.id,
+        session=plan.session(workstream.name),
+        wave=workstream.wave,
+        stage=launch.stage,
+        attempt=launch.attempt,
+        command=stage.command(launch.attempt) if stage else None,
+        env={**env, "ORCHESTRATOR_STAGE": launch.stage, "ORCHESTRATOR_ATTEMPT": str(launch.attempt)},
+        ports=workstream.ports,
+        beat_s=workstream.heartbeat.every_s,
+        stop_grace_s=STOP_GRACE_S,
+        timeout_s=stage.timeout_s if stage else None,
     )
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from orchestrator import git
 from orchestrator.core.plan import LOCAL, CommitId, HostName, Plan, Workstream
-from orchestrator.desk import Desk
 from orchestrator.errors import OrchestratorError
 from orchestrator.git import Git
-from orchestrator.site import Home, Site
-from orchestrator.wire import ReadTips
+
+if TYPE_CHECKING:
+    from orchestrator.desk import Desk
+    from orchestrator.home import Home
+    from orchestrator.site import Site
 
 
 def read_tips(
@@ -57,6 +60,8 @@ def tip_refs(workstream: Workstream) -> tuple[str, ...]:
 
 
 def _fetched(desk: Desk, host: HostName, group: Sequence[Workstream]) -> dict[str, str]:
+    from orchestrator.wire import ReadTips  # not for `status` without a daemon
+
     site = desk.site(host)
     branches = tuple(w.branch for w in group)
     there = site.call(ReadTips(place=site.place, branches=branches)).commits

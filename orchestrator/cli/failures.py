@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 
 from orchestrator import __version__
@@ -62,6 +58,9 @@ def report_bug(error: BaseException, arguments: Sequence[str]) -> int:
 
 
 def _report(error: BaseException, arguments: Sequence[str]) -> str:
+    import platform  # a bug is rare, a start is not
+    import traceback
+
     lines = (
         f"orchestrator {__version__}",
         f"python {platform.python_version()} on {platform.platform()}",
@@ -74,6 +73,8 @@ def _report(error: BaseException, arguments: Sequence[str]) -> str:
 
 
 def _written(text: str) -> Path:
+    from datetime import datetime, timezone
+
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
     path = _folder() / f"orchestrator-report-{stamp}-{os.getpid()}.txt"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -83,6 +84,8 @@ def _written(text: str) -> Path:
 
 
 def _folder() -> Path:
+    import tempfile
+
     try:
         state = find_checkout(Path.cwd()).state.root
     except (OrchestratorError, OSError):

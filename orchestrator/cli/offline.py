@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.here import Here
+from orchestrator.cli.kept_plan import load_kept_plan
 
 if TYPE_CHECKING:
     from orchestrator.core.gating import Tips
@@ -28,15 +29,13 @@ def current_status(here: Here) -> dict[str, Any]:
 
 
 def offline_status(here: Here) -> dict[str, Any]:
-    from orchestrator.core.gating import Tips
     from orchestrator.core.status import DaemonStatus, status
 
-    plan, state, home, now = here.load_plan(), here.load_state(), here.find_home(), time.monotonic()
+    plan, state, home, now = load_kept_plan(here), here.load_state(), here.find_home(), time.monotonic()
     observation = _look(plan, state, home, now)
     state = _with_ends(plan, state, observation, now)
     daemon = DaemonStatus(running=False, pid=None)
-    tips = _tips(plan, home) if _may_be_ready(plan, state) else Tips()
-    found = status(plan, state, observation, tips, daemon, now)
+    found = status(plan, state, observation, _tips(plan, state, home), daemon, now)
     # A beat's age is counted from when its number last changed, which one look cannot tell.
     streams = tuple(replace(w, heartbeat_age_s=None) for w in found.workstreams)
     return asdict(replace(found, workstreams=streams))
@@ -81,20 +80,14 @@ def _with_ends(plan: Plan, state: State, observation: Observation, now: float) -
     return state
 
 
-def _may_be_ready(plan: Plan, state: State) -> bool:
-    """Whether some wave depends on where its branches stand; only then is git asked."""
-    from orchestrator.core.gating import is_done
-
-    return any(
-        state.wave(number).landed is None and all(is_done(state, w) for w in plan.of_wave(number))
-        for number in plan.waves
-    )
-
-
-def _tips(plan: Plan, home: Home) -> Tips:
-    from orchestrator.core.gating import Tips
-    from orchestrator.gates import green_gates
+def _tips(plan: Plan, state: State, home: Home) -> Tips:
+    from orchestrator.core.gating import Tips, may_be_ready
     from orchestrator.tips import known_tips
 
     commits = known_tips(home, plan)
+    if not any(may_be_ready(plan, state, number) for number in plan.waves):
+        return Tips(commits=commits)
+
+    from orchestrator.gates import green_gates
+
     return Tips(commits=commits, green=green_gates(home, plan, commits))

@@ -36,8 +36,13 @@ def wave_state(plan: Plan, state: State, tips: Tips, number: WaveNumber) -> Wave
         return WaveState.MERGED
     if record.landing is not None:
         return WaveState.MERGING
-    ready = all(is_done(state, w) and tips.is_green(w) for w in plan.of_wave(number))
+    ready = may_be_ready(plan, state, number) and all(tips.is_green(w) for w in plan.of_wave(number))
     return WaveState.READY if ready else WaveState.OPEN
+
+
+def may_be_ready(plan: Plan, state: State, number: WaveNumber) -> bool:
+    """Whether nothing but its gates decides."""
+    return state.wave(number).landed is None and all(is_done(state, w) for w in plan.of_wave(number))
 
 
 def is_done(state: State, workstream: Workstream) -> bool:

@@ -195,10 +195,8 @@ def state_in_words(
     """The interface's word for a workstream's state, and why it is so."""
     record = state.of(workstream.name)
     match record.phase:
-        case Idle() if state.wave(workstream.wave).landed is not None:
-            return "waiting", f"wave {workstream.wave} landed without it; move it to a later wave"
         case Idle():
-            return "waiting", "not started: orchestrator up"
+            return "waiting", _why_idle(state, workstream)
         case Wanted():
             return _wanted(plan, state, observation, workstream, now)
         case Starting():
@@ -225,6 +223,12 @@ def state_in_words(
             return "merged", f"in wave {wave}"
         case _ as never:
             assert_never(never)
+
+
+def _why_idle(state: State, workstream: Workstream) -> str:
+    if state.wave(workstream.wave).landed is not None:
+        return f"wave {workstream.wave} landed without it; move it to a later wave"
+    return "not started: orchestrator up"
 
 
 def _end(record: WorkstreamRecord) -> str:

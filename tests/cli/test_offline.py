@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
 from tests.support.project import Project
 
 FIELDS = {
@@ -11,13 +16,49 @@ FIELDS = {
 
 
 def test_status_is_built_from_the_plan(planned: Project) -> None:
+    planned.git("branch", "work/i3d")
     document = planned.ok("status", "--json").json
     assert document["project"] == "demo"
     assert document["daemon"] == {"running": False, "pid": None}
     assert [host["name"] for host in document["hosts"]] == ["local"]
     assert [w["name"] for w in document["workstreams"]] == ["shared", "i3d", "slowfast"]
     assert all(w.keys() >= FIELDS for w in document["workstreams"])
+    assert [w["tip"] for w in document["workstreams"]] == [None, planned.git("rev-parse", "HEAD"), None]
     assert [(w["wave"], w["state"]) for w in document["waves"]] == [(1, "open"), (2, "open")]
+
+
+def test_the_plan_is_kept_for_status_until_it_changes(planned: Project) -> None:
+    planned.state.mkdir()
+    kept = planned.state / "plan.pickle"
+    first = planned.ok("status", "--json").json
+    written = kept.read_bytes()
+    assert planned.ok("status", "--json").json == first
+    assert kept.read_bytes() == written
+    plan = planned.root / "waves.yaml"
+    plan.write_text(plan.read_text().replace("slowfast", "slowslow"))
+    assert [w["name"] for w in planned.ok("status", "--json").json["workstreams"]][-1] == "slowslow"
+    assert kept.read_bytes() != written
+    plan.write_text(plan.read_text().replace("version: 1", "version: 7"))
+    assert planned.run("status").code == 2
+
+
+def test_a_kept_plan_that_is_none_is_read_again(planned: Project, tmp_path: Path) -> None:
+    planned.state.mkdir()
+    kept = planned.state / "plan.pickle"
+    first = planned.ok("status", "--json").json
+    key = kept.read_bytes()[:32]
+    for content in (b"", key, key + b"no pickle", key + pickle.dumps(_Hostile(tmp_path / "made"))):
+        kept.write_bytes(content)
+        assert planned.ok("status", "--json").json == first
+    assert not (tmp_path / "made").exists()
+
+
+@dataclass
+class _Hostile:
+    path: Path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.path),)
 
 
 def test_status_is_plain_in_a_pipe(planned: Project) -> None:
