@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,11 @@ _SETTINGS = (
     "merge.directoryRenames=conflict",
     "merge.conflictStyle=merge",
 )
-_ATTRIBUTES = ".gitattributes"
+_NOBODYS = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1"}
+# How a partial clone gets the objects it lacks.
+_FETCHING = re.compile(r"(remote|url|credential|http|ssh|protocol)\..*|core\.(sshcommand|gitproxy|askpass)")
+_PROMISOR = re.compile(r"remote\..*\.promisor|extensions\.partialclone")
+_OBEYED = (".gitattributes", ".gitmodules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +37,79 @@ class PathChange:
 
 @contextmanager
 def merging(common_dir: str | Path, base: str) -> Iterator[Git]:
-    """Git in an empty folder of its own, with the attributes that `base` has committed.
+    """Git in an empty folder of its own, over the repository's objects, with `base`'s committed attributes.
 
     merge-tree obeys the `.gitattributes` of the folder it runs in, uncommitted ones too, and in the
-    git directory none at all (measured, git 2.39): here it answers the same wherever it is asked.
+    git directory none at all (measured, git 2.39); it runs the merge drivers that settings define. Here
+    nobody's settings, attributes, drivers, grafts or replaced objects count: it answers the same wherever
+    it is asked. It has no refs either: name commits by their ids. As everywhere in git, a submodule that
+    both sides moved is merged only where it is initialised, and one of its commits contains the other.
     """
     repository = Git(common_dir)
     with tempfile.TemporaryDirectory(prefix="orchestrator-merge-") as name:
         folder = Path(name)
-        (folder / ".git").write_bytes(b"gitdir: " + bytes(Path(common_dir).absolute()) + b"\n")
-        for path, blob in _attribute_files(repository, base):
+        settings = _settings_of(repository)
+        _lay_out(folder / ".git", Path(common_dir).absolute(), settings)
+        for path, blob in _obeyed_files(repository, base):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(
-                repository.run("cat-file", "blob", blob).stdout, encoding="utf-8", errors="surrogateescape"
-            )
-        yield Git(folder, _SETTINGS)
+            content = repository.run("cat-file", "blob", blob).stdout
+            target.write_bytes(content.encode("utf-8", "surrogateescape"))
+        yield Git(folder, _SETTINGS, environment={**_NOBODYS, **_fetching(settings)})
 
 
-def _attribute_files(git: Git, commit: str) -> list[tuple[str, str]]:
-    entries = [entry.partition("\t") for entry in git.run("ls-tree", "-r", "-z", commit).fields()]
+def _settings_of(git: Git) -> dict[str, list[str]]:
+    """Every setting that counts in a repository, by its name; sections and last parts in small letters."""
+    found: dict[str, list[str]] = {}
+    for record in git.run("config", "--list", "-z").fields():
+        name, _, value = record.partition("\n")
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _lay_out(git_dir: Path, common_dir: Path, settings: Mapping[str, list[str]]) -> None:
+    (git_dir / "refs").mkdir(parents=True)
+    (git_dir / "HEAD").write_text("ref: refs/heads/none\n", encoding="utf-8")
+    (git_dir / "objects").symlink_to(common_dir / "objects")
+    for name in ("shallow", "modules"):
+        if (common_dir / name).exists():
+            (git_dir / name).symlink_to(common_dir / name)
+    hashed = settings.get("extensions.objectformat", ["sha1"])[-1]
+    shared = settings.get("core.sharedrepository", ["umask"])[-1]
+    (git_dir / "config").write_text(
+        f"[core]\n\trepositoryformatversion = 1\n\tsharedRepository = {shared}\n"
+        f"[extensions]\n\tobjectFormat = {hashed}\n",
+        encoding="utf-8",
+    )
+
+
+def _fetching(settings: Mapping[str, list[str]]) -> dict[str, str]:
+    """The environment in which a partial clone's missing objects are fetched; empty for a whole one."""
+    if not any(_PROMISOR.fullmatch(name) for name in settings):
+        return {}
+    kept = [(name, value) for name, values in settings.items() if _FETCHING.match(name) for value in values]
+    kept += [(f"remote.{name}.promisor", "true") for name in settings.get("extensions.partialclone", [])]
+    return {
+        "GIT_CONFIG_COUNT": str(len(kept)),
+        **{f"GIT_CONFIG_KEY_{number}": name for number, (name, _) in enumerate(kept)},
+        **{f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in enumerate(kept)},
+    }
+
+
+def _obeyed_files(git: Git, commit: str) -> list[tuple[str, str]]:
+    """Paths and blobs of the committed files that merging reads: attributes, and where submodules are."""
+    listed = git.run("ls-tree", "-r", "-z", commit).fields()
+    entries = [entry.partition("\t") for entry in listed if entry.endswith(_OBEYED)]
     return [
         (path, meta.split(" ")[2])
         for meta, _, path in entries
-        if path.rpartition("/")[2] == _ATTRIBUTES and meta.startswith("100")
+        if meta.startswith("100") and path.rpartition("/")[2] in _OBEYED and _stays_inside(path)
     ]
+
+
+def _stays_inside(path: str) -> bool:
+    """False for the paths of a forged tree."""
+    return not {".", "..", ".git"} & {part.lower() for part in path.split("/")}
 
 
 def changed_paths(git: Git, old: str, new: str) -> tuple[PathChange, ...]:

@@ -22,7 +22,7 @@ class Identity:
         return {
             f"GIT_{role}_NAME": self.name,
             f"GIT_{role}_EMAIL": self.email,
-            f"GIT_{role}_DATE": f"{self.seconds} +0000",
+            f"GIT_{role}_DATE": f"@{self.seconds} +0000",  # without @, a number below 1973 is no date
         }
 
     def line(self) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -131,8 +131,9 @@ class Scene:
         self._desks: list[Desk] = []
 
     def desk(self, *workstreams: Workstream, done: bool = True, **fields: Any) -> Desk:
-        (self.root / ".git" / "orchestrator").mkdir(exist_ok=True)
-        desk = Desk(plan_of(self.root, *workstreams, **fields), find_home(self.root))
+        home = find_home(self.root)
+        home.state.root.mkdir(exist_ok=True)
+        desk = Desk(plan_of(home.root, *workstreams, **fields), home)
         self._desks.append(desk)
         if done:
             desk.finish()
@@ -175,15 +176,44 @@ def check(desk: Desk, wave: int = 1) -> LandingReport:
 @contextmanager
 def landing_scene(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     pin(monkeypatch, folder)
-    with repository_at(folder / "my repo") as repo:
-        scene = Scene(repo)
-        try:
-            yield scene
-        finally:
-            scene.close()
+    with repository_at(folder / "my repo") as repo, scene_of(repo) as scene:
+        yield scene
+
+
+@contextmanager
+def scene_of(repo: Repository) -> Iterator[Scene]:
+    scene = Scene(repo)
+    try:
+        yield scene
+    finally:
+        scene.close()
 
 
 @pytest.fixture(name="scene")
 def scene_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     with landing_scene(tmp_path, monkeypatch) as scene:
         yield scene
+
+
+MakeScene = Callable[..., Scene]
+
+
+@pytest.fixture(name="make_scene")
+def make_scene_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeScene]:
+    """A scene in a repository made with other options, or under another name, or made already."""
+    pin(monkeypatch, tmp_path)
+    with ExitStack() as stack:
+
+        def make(*options: str, name: str = "repo", repo: Repository | None = None) -> Scene:
+            made = repo or stack.enter_context(repository_at(tmp_path / name, *options))
+            return stack.enter_context(scene_of(made))
+
+        yield make
+
+
+def reasons(scene: Scene, *names: str) -> tuple[str, ...]:
+    """Why the wave cannot land; nothing may have moved."""
+    refs = scene.refs()
+    report = merge(scene.desk(*(workstream(name) for name in names)))
+    assert not report.ok and scene.refs() == refs
+    return report.reasons
