@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator import git
 from orchestrator.core.plan import Plan, WaveNumber, Workstream
-from orchestrator.errors import CommandFailed
+from orchestrator.errors import CommandFailed, Refused
 from orchestrator.git import ConflictFile, Git, Identity
 
 
@@ -48,9 +48,11 @@ class CandidateConflict:
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    """The merge so far."""
+    """The merge so far. `beyond` are each tip's commits that base lacks, `commits` those merged of them."""
 
     head: str
+    beyond: Mapping[str, frozenset[str]]
+    commits: frozenset[str] = frozenset()
     merged: tuple[Workstream, ...] = ()
     contained: tuple[Workstream, ...] = ()
     collisions: tuple[Collision, ...] = ()
@@ -62,10 +64,13 @@ def build_candidate(
     """Merge each tip in the plan's order; a workstream without a tip is left out.
 
     Writes objects only, no ref: pin the commit before anything may collect garbage.
+
+    Raises:
+        Refused: a shallow clone lacks the history that merging needs.
     """
     author = identity(repository, [base, *tips.values()])
-    fold = _Fold(base)
     with git.merging(git.common_dir(repository), base) as neutral:
+        fold = _Fold(base, git.commits_beyond(neutral, base, tips.values()))
         for workstream in plan.of_wave(wave):
             if workstream.name in tips:
                 fold = _with(neutral, plan, fold, workstream, base, tips, author)
@@ -101,18 +106,20 @@ def _with(
     author: Identity,
 ) -> _Fold:
     tip = tips[workstream.name]
-    if git.is_ancestor(neutral, tip, base):
+    if not fold.beyond[tip]:
         return replace(fold, contained=(*fold.contained, workstream))
-    if git.is_ancestor(neutral, tip, fold.head):
+    if tip in fold.commits:
         return replace(fold, merged=(*fold.merged, workstream))
     merged = _merge(neutral, fold.head, tip)
     if isinstance(merged, git.Conflict):
+        _require_history(neutral, workstream, merged)
         against = _against(neutral, plan, fold, base, tips, tip)
         collision = Collision(workstream=workstream.name, against=against, files=merged.files)
         return replace(fold, collisions=(*fold.collisions, collision))
     message = f"wave {workstream.wave}: merge {workstream.name} ({workstream.branch})\n"
     head = git.commit_tree(neutral, merged.tree, [fold.head, tip], message, author=author)
-    return replace(fold, head=head, merged=(*fold.merged, workstream))
+    commits = fold.commits | fold.beyond[tip]
+    return replace(fold, head=head, commits=commits, merged=(*fold.merged, workstream))
 
 
 def _merge(neutral: Git, ours: str, theirs: str) -> git.Merged | git.Conflict:
@@ -123,6 +130,16 @@ def _merge(neutral: Git, ours: str, theirs: str) -> git.Merged | git.Conflict:
         if git.merge_base(neutral, ours, theirs) is not None:
             raise
         return git.Conflict("", ())
+
+
+def _require_history(neutral: Git, workstream: Workstream, conflict: git.Conflict) -> None:
+    """Raises: Refused: where the branch forked lies beyond the end of a shallow clone."""
+    if not conflict.files and git.is_shallow(neutral):
+        raise Refused(
+            f"{workstream.name}: its branch {workstream.branch} cannot be merged in this shallow clone: "
+            "the commit where it left the others is not here.",
+            "fetch the history that is missing: git fetch --unshallow",
+        )
 
 
 def _against(

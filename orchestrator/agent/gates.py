@@ -32,7 +32,8 @@ class _Room:
 
     @property
     def git(self) -> git.Git:
-        return git.Git(self.path)
+        # A new worktree takes over the sparse checkout of the one it is made from; gates prove all files.
+        return git.Git(self.path, settings=("core.sparseCheckout=false",))
 
     @property
     def marker(self) -> Path:

@@ -9,7 +9,8 @@ from orchestrator.checks.finding import Finding, Subject
 def findings(subject: Subject) -> tuple[Finding, ...]:
     common_dir = git.common_dir(subject.git)
     if git.merge_base(subject.git, subject.base, subject.commit) is None:
-        return (_finding(subject, None, "unrelated", "shares no history with base"),)
+        cut = " here: git fetch --unshallow" if git.is_shallow(subject.git) else ""
+        return (_finding(subject, None, "unrelated", f"shares no history with base{cut}"),)
     with git.merging(common_dir, subject.base) as neutral:
         merged = git.merge_tree(neutral, subject.base, subject.commit)
     if isinstance(merged, git.Merged):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -134,6 +134,11 @@ def merge_base(git: Git, a: str, b: str) -> str | None:
     return git.text("merge-base", a, b, ok=(0, 1)) or None
 
 
+def is_shallow(git: Git) -> bool:
+    """True for a clone that was cut off somewhere in its history."""
+    return git.text("rev-parse", "--is-shallow-repository") == "true"
+
+
 def commits_ahead(git: Git, base: str, tip: str) -> int:
     return int(git.text("rev-list", "--count", f"{base}..{tip}"))
 
@@ -142,6 +147,28 @@ def commits_between(git: Git, base: str, tip: str, *, first_parent: bool = False
     """Commits of `tip` that `base` lacks, newest first."""
     options = ["--first-parent"] if first_parent else []
     return tuple(git.text("rev-list", *options, f"{base}..{tip}").split())
+
+
+def commits_beyond(git: Git, base: str, tips: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Of each tip, the commits of its history that `base` lacks; one call for all."""
+    names = list(dict.fromkeys(tips))
+    listed = git.text(
+        "rev-list", "--parents", "--stdin", stdin="".join(f"{n}\n" for n in (*names, f"^{base}"))
+    )
+    parents = {commit: rest for commit, *rest in (line.split(" ") for line in listed.split("\n"))}
+    return {tip: _history(parents, tip) for tip in names}
+
+
+def _history(parents: Mapping[str, Sequence[str]], tip: str) -> frozenset[str]:
+    """Those commits among the keys that are reached from `tip`, itself included."""
+    found: set[str] = set()
+    left = [tip]
+    while left:
+        commit = left.pop()
+        if commit in parents and commit not in found:
+            found.add(commit)
+            left.extend(parents[commit])
+    return frozenset(found)
 
 
 def log(git: Git, revisions: str, *, limit: int | None = None) -> tuple[Commit, ...]:

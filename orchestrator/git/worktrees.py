@@ -122,9 +122,11 @@ def remove_leftover(git: Git, path: str | Path) -> None:
     git.run("worktree", "remove", "--force", "--force", "--", str(path))
 
 
-def status(git: Git, *, every_untracked: bool = False) -> Changed:
-    mode = "all" if every_untracked else "normal"
-    fields = iter(git.run("status", "--porcelain=v1", "-z", f"--untracked-files={mode}").fields())
+def status(git: Git, *, every_untracked: bool = False, submodules: bool = True) -> Changed:
+    """Without `submodules`, one whose own checkout is somewhere else counts as unchanged."""
+    options = [f"--untracked-files={'all' if every_untracked else 'normal'}"]
+    options += [] if submodules else ["--ignore-submodules=all"]
+    fields = iter(git.run("status", "--porcelain=v1", "-z", *options).fields())
     tracked: list[str] = []
     untracked: list[str] = []
     for field in fields:

@@ -60,7 +60,8 @@ def _in_checkouts(paths: Sequence[Path], move: Step) -> Iterator[str]:
 def _overlaps(path: Path, move: Step) -> Iterator[str]:
     worktree = Git(path)
     incoming = {change.path for change in move.changes}
-    edited = [name for name in git.status(worktree).tracked if name in incoming]
+    # As in git, a submodule's own checkout may be elsewhere: only `git submodule update` moves it.
+    edited = [name for name in git.status(worktree, submodules=False).tracked if name in incoming]
     if edited:
         yield f"{path}: your uncommitted changes are in the way: {named(edited)}"
     unknown = in_the_way(path, move)
