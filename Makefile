@@ -9,7 +9,7 @@ PYTHON ?= python3
 INSTALLED := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: help venv system check lint types contracts test demo demo-ssh benchmarks screenshot clean
+.PHONY: help venv system check lint types contracts test demo demo-ssh proofs benchmarks screenshot clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -45,6 +45,9 @@ demo: system $(INSTALLED) ## the main job, end to end, on this machine
 
 demo-ssh: system $(INSTALLED) ## the same through an sshd on loopback
 	$(BIN)/python scripts/demo.py --ssh
+
+proofs: system $(INSTALLED) ## thousands of generated merges, ours against git's own
+	$(BIN)/python -m proofs
 
 benchmarks: system $(INSTALLED) ## speed and memory, as ratios against a baseline in the same run
 	$(BIN)/python -m benchmarks

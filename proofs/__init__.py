@@ -1,0 +1,1 @@
+"""Our merging against git's own, replayed over generated histories; `python -m proofs`."""
