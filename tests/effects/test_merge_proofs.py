@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from proofs.by_git import Worktree
@@ -28,7 +28,13 @@ def test_thirty_histories_merge_as_git_merges_them() -> None:
     assert min(counts.clean, counts.conflicts) > 25, counts.line()
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],  # each attempt to shrink a history merges it anew: minutes
+    suppress_health_check=list(HealthCheck),
+)
 @given(random=st.randoms(use_true_random=False, note_method_calls=False))
 def test_the_candidate_is_what_git_merge_makes(worktree: Worktree, random: Random) -> None:
     counts = Counts()
