@@ -88,10 +88,11 @@ class Git:
         return self.run(*arguments, **options).stdout.removesuffix("\n")
 
     def _execute(self, arguments: Sequence[str], istream: BinaryIO | None, timeout_s: float) -> Output:
+        executor = _executor()  # before anything else of GitPython is imported
         from git.exc import GitCommandNotFound
 
         try:
-            code, stdout, stderr = _executor().execute(
+            code, stdout, stderr = executor.execute(
                 [*_scrub(self.environment), "git", "-C", str(self.directory), *self._settings(), *arguments],
                 istream=istream,
                 with_extended_output=True,
