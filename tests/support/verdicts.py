@@ -1,0 +1,48 @@
+"""Waves whose gates are known: how the search for the reason goes there, and how often it runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from orchestrator.core.isolation import Ask, Outcome, Verdict, next_step
+from orchestrator.core.membership import Members, Part
+
+Gates = Callable[[Part], Outcome]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """`runs` are every ask and its outcome, in order."""
+
+    verdict: Verdict
+    runs: tuple[tuple[Ask, Outcome], ...]
+
+    @property
+    def confirmations(self) -> int:
+        return sum(ask.purpose.confirms for ask, _ in self.runs)
+
+    @property
+    def searches(self) -> int:
+        return len(self.runs) - self.confirmations
+
+    def reds(self, members: Collection[str]) -> int:
+        """How often exactly these were red."""
+        return sum(o is Outcome.RED and set(ask.members) == set(members) for ask, o in self.runs)
+
+    def greens(self, members: Collection[str]) -> int:
+        return sum(o is Outcome.GREEN and set(ask.members) == set(members) for ask, o in self.runs)
+
+
+def search(members: Members, gates: Gates) -> Searched:
+    runs: list[tuple[Ask, Outcome]] = []
+    while True:
+        step = next_step(members, [outcome for _, outcome in runs])
+        if not isinstance(step, Ask):
+            return Searched(verdict=step, runs=tuple(runs))
+        runs.append((step, gates(frozenset(step.members))))
+
+
+def red_with(*causes: Collection[str]) -> Gates:
+    """Red exactly where all of one cause are together."""
+    return lambda part: Outcome.RED if any(part.issuperset(cause) for cause in causes) else Outcome.GREEN
