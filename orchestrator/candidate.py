@@ -154,9 +154,9 @@ def _against(
 
 
 @contextmanager
-def pinned(repository: Git, wave: WaveNumber, commit: str) -> Iterator[None]:
-    """Keep a candidate from being collected as garbage while its gates run."""
-    ref = f"refs/orchestrator/candidates/wave{wave}"
+def pinned(repository: Git, wave: WaveNumber, commit: str, part: str = "") -> Iterator[None]:
+    """Keep a candidate from being collected as garbage while its gates run; `part` names one of a part."""
+    ref = f"refs/orchestrator/candidates/wave{wave}{part}"
     _point(repository, ref, commit)
     try:
         yield

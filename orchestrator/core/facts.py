@@ -206,22 +206,55 @@ class LandingBegun:
     tag: str
     tag_object: str
     tips: dict[str, str]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaveLanded:
+    """`left_out` are those of the wave that have not landed, with this or before: empty, it is complete."""
+
     wave: int
     base: str
     base_before: str
     base_after: str
     tag: str
     landed: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LandingRefused:
     wave: int
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartTried:
+    """A wave's gates on part of it, to find out what makes the whole red. `red` names gates.
+
+    `reused`: its tree was one that had been run; `logs` are copies, kept until the wave's next isolation.
+    """
+
+    wave: int
+    run: int
+    workstreams: tuple[str, ...]
+    purpose: str
+    outcome: str
+    commit: str | None = None
+    red: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveIsolated:
+    """`verdict` in a word, `causes` in words; `left_out` is what they keep from landing with `proven`."""
+
+    wave: int
+    verdict: str
+    causes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    proven: tuple[str, ...] = ()
 
 
 Fact = (
@@ -251,4 +284,6 @@ Fact = (
     | LandingBegun
     | WaveLanded
     | LandingRefused
+    | PartTried
+    | WaveIsolated
 )

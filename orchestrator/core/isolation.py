@@ -10,7 +10,7 @@ with others, which are found the same way. Then the rest is tried, until it is g
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
@@ -145,6 +145,14 @@ def next_step(members: Members, outcomes: Sequence[Outcome]) -> Ask | Verdict:
     except StopIteration as end:
         verdict: Verdict = end.value
         return verdict
+    return step
+
+
+def search(members: Members, run: Callable[[Ask], Outcome]) -> Verdict:
+    """Run whatever is asked for, to the end."""
+    outcomes: list[Outcome] = []
+    while isinstance(step := next_step(members, outcomes), Ask):
+        outcomes.append(run(step))
     return step
 
 

@@ -131,8 +131,15 @@ class Landing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaveRecord:
+    """`parts` are its landings so far, in order; `landed` the one that completed it."""
+
     landing: Landing | None = None
     landed: f.WaveLanded | None = None
+    parts: tuple[f.WaveLanded, ...] = ()
+
+    @property
+    def members_landed(self) -> tuple[str, ...]:
+        return tuple(name for part in self.parts for name in part.landed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +171,8 @@ class State:
                 | f.HostBack()
                 | f.GateFinished()
                 | f.LandingAsked()
+                | f.PartTried()
+                | f.WaveIsolated()
             ):
                 return self
             case f.LandingBegun() | f.WaveLanded() | f.LandingRefused():
@@ -319,7 +328,8 @@ def _after_landing(state: State, fact: f.LandingBegun | f.WaveLanded | f.Landing
         case f.LandingRefused():
             wave = replace(wave, landing=None)
         case f.WaveLanded():
-            wave = replace(wave, landing=None, landed=fact)
+            complete = None if fact.left_out else fact
+            wave = replace(wave, landing=None, landed=complete, parts=(*wave.parts, fact))
             state = replace(state, workstreams=_merged(state, fact))
     return replace(state, waves={**state.waves, fact.wave: wave})
 

@@ -12,7 +12,7 @@ from orchestrator.desk import Desk
 from orchestrator.errors import CommandFailed
 from orchestrator.gates import GateVerdict
 from orchestrator.land.moving import NotMoved, durable, move
-from orchestrator.land.proposal import Proposal, tag_name
+from orchestrator.land.proposal import Proposal
 from orchestrator.land.recovery import landed
 from orchestrator.land.report import LandingReport
 
@@ -28,9 +28,10 @@ def land(desk: Desk, proposal: Proposal, candidate: Candidate, report: LandingRe
         base=desk.plan.base,
         base_before=proposal.base,
         candidate=candidate.commit,
-        tag=tag_name(desk.plan, proposal.wave),
+        tag=proposal.tag,
         tag_object=_tag(desk, proposal, candidate, report.gates),
         tips=dict(proposal.tips),
+        left_out=proposal.others,
     )
     desk.record(begun)
     try:
@@ -51,8 +52,7 @@ def _tag(desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequenc
     if verdicts:
         lines += ["", *(f"{verdict.gate} of {verdict.subject}: green" for verdict in verdicts)]
     tagger = identity(desk.home.git, [candidate.commit])
-    name = tag_name(desk.plan, proposal.wave)
-    return git.make_tag(durable(desk.home), name, candidate.commit, "\n".join(lines), tagger)
+    return git.make_tag(durable(desk.home), proposal.tag, candidate.commit, "\n".join(lines), tagger)
 
 
 def _push(desk: Desk, begun: LandingBegun) -> tuple[bool | None, str | None]:

@@ -6,14 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.gates import GateVerdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """A workstream that holds the wave back, or was not part of it, and why."""
-
-    name: str
-    reason: str
+from orchestrator.land.reasons import LeftOut
+from orchestrator.land.trials import Isolation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +15,7 @@ class LandingReport:
     """`reasons` say why the answer is no, all of them; `notes` are worth knowing in any case.
 
     `landed` is what a dry run would land: its document says so under another key. `base_after` is
-    where base is now.
+    where base is now. `isolation` says what red gates of the wave come from.
     """
 
     wave: int
@@ -39,6 +33,7 @@ class LandingReport:
     already_landed: bool = False
     pushed: bool | None = None
     push_error: str | None = None
+    isolation: Isolation | None = None
 
     def document(self) -> dict[str, Any]:
         return {
@@ -59,4 +54,5 @@ class LandingReport:
             "already_landed": self.already_landed,
             "pushed": self.pushed,
             "push_error": self.push_error,
+            "isolation": self.isolation and self.isolation.document(),
         }

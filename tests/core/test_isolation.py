@@ -28,7 +28,7 @@ from orchestrator.core.isolation import (
     next_step,
 )
 from orchestrator.core.membership import Members, Part
-from tests.support.verdicts import Gates, red_with, search
+from tests.support.verdicts import Gates, red_with, searched
 
 GREEN, RED, NOTHING = Outcome.GREEN, Outcome.RED, Outcome.INFRASTRUCTURE
 
@@ -76,7 +76,7 @@ def pair(together: str, out: str) -> Interaction:
     ],
 )
 def test_what_is_found(wave: Members, causes: tuple[str, ...], expected: Verdict) -> None:
-    assert search(wave, red_with(*causes)).verdict == expected
+    assert searched(wave, red_with(*causes)).verdict == expected
 
 
 def replies(*outcomes: Outcome, then: Gates) -> Gates:
@@ -105,12 +105,12 @@ def replies(*outcomes: Outcome, then: Gates) -> Gates:
     ],
 )
 def test_what_one_run_does_not_prove(first: tuple[Outcome, ...], then: Gates, expected: Verdict) -> None:
-    assert search(members("abc"), replies(*first, then=then)).verdict == expected
+    assert searched(members("abc"), replies(*first, then=then)).verdict == expected
 
 
 def test_a_culprit_that_is_green_now_and_then_is_not_accused() -> None:
     flips = iter([RED, GREEN] * 100)
-    found = search(members("abc"), lambda part: next(flips) if "b" in part else GREEN)
+    found = searched(members("abc"), lambda part: next(flips) if "b" in part else GREEN)
     assert found.verdict == Flaky()
 
 
@@ -118,7 +118,7 @@ def test_infrastructure_that_dies_on_the_way_keeps_what_was_proved() -> None:
     def gates(part: Part) -> Outcome:
         return NOTHING if part == frozenset("cdefgh") else red_with("a", "b", "d")(part)
 
-    assert search(members("abcdefgh"), gates).verdict == Infrastructure(
+    assert searched(members("abcdefgh"), gates).verdict == Infrastructure(
         members=tuple("cdefgh"), causes=(culprit("a"), culprit("b"))
     )
 
@@ -127,14 +127,14 @@ def test_parts_that_do_not_merge_are_gone_around() -> None:
     def gates(part: Part) -> Outcome:
         return Outcome.UNBUILDABLE if part == frozenset("abcd") else red_with("f")(part)
 
-    assert search(members("abcdefgh"), gates).verdict == guilty("abcdegh", culprit("f"))
+    assert searched(members("abcdefgh"), gates).verdict == guilty("abcdegh", culprit("f"))
 
 
 def test_members_that_do_not_merge_apart_are_not_told_apart() -> None:
     def gates(part: Part) -> Outcome:
         return Outcome.UNBUILDABLE if len(part & frozenset("de")) == 1 else red_with("d")(part)
 
-    verdict = search(members("abcdefgh"), gates).verdict
+    verdict = searched(members("abcdefgh"), gates).verdict
     assert verdict == Inconclusive(why="d and e do not merge one without the other")
 
 
@@ -142,7 +142,7 @@ def test_a_gate_that_needs_all_of_them_blames_nobody() -> None:
     """Red without any one of them, too: no part can be told from another."""
     everyone = frozenset("abcde")
     outcomes = replies(RED, RED, then=lambda part: GREEN if part == everyone else RED)
-    assert search(members("abcde"), outcomes).verdict == BaseRed()
+    assert searched(members("abcde"), outcomes).verdict == BaseRed()
 
 
 def test_a_repeat_is_asked_for_as_such() -> None:
@@ -155,7 +155,7 @@ def test_a_repeat_is_asked_for_as_such() -> None:
 def test_one_culprit_in_eight_step_by_step() -> None:
     asked = [
         ("".join(ask.members), ask.purpose.value)
-        for ask, _ in search(members("abcdefgh"), red_with("f")).runs
+        for ask, _ in searched(members("abcdefgh"), red_with("f")).runs
     ]
     assert asked == [
         ("abcdefgh", "whole"),
@@ -202,7 +202,7 @@ def test_with_sound_gates_every_cause_is_found_and_only_causes(
     case: tuple[Members, tuple[Part, ...]],
 ) -> None:
     wave, causes = case
-    found = search(wave, red_with(*causes))
+    found = searched(wave, red_with(*causes))
     verdict = found.verdict
     assert isinstance(verdict, Culprits)
     out = wave.with_dependents([cause.left_out for cause in verdict.causes])
@@ -224,7 +224,7 @@ def test_what_lands_was_green_and_whoever_is_accused_red_twice(
     case: tuple[Members, tuple[Part, ...]],
 ) -> None:
     wave, causes = case
-    found = search(wave, red_with(*causes))
+    found = searched(wave, red_with(*causes))
     assert isinstance(found.verdict, Culprits)
     assert found.greens(found.verdict.proven) >= 1 or not found.verdict.proven
     for cause in found.verdict.causes:
@@ -243,7 +243,7 @@ def test_flaky_gates_end_too_and_nobody_is_accused_on_one_red(
     def gates(part: Part) -> Outcome:
         return RED if dice.random() < often else red_with(*causes)(part)
 
-    found = search(wave, gates)
+    found = searched(wave, gates)
     assert len(found.runs) <= most_runs(len(wave.names))
     for cause in getattr(found.verdict, "causes", ()):
         assert found.reds(wave.with_needs(cause.members)) >= 2
@@ -258,7 +258,7 @@ def test_every_part_that_is_run_has_what_it_needs_and_no_run_is_asked_for_twice_
     case: tuple[Members, tuple[Part, ...]],
 ) -> None:
     wave, causes = case
-    runs = search(wave, red_with(*causes)).runs
+    runs = searched(wave, red_with(*causes)).runs
     for number, (ask, _) in enumerate(runs):
         assert wave.with_needs(ask.members) == set(ask.members)
         before = {earlier.members for earlier, _ in islice(runs, number)}

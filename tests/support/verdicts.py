@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from orchestrator.core.isolation import Ask, Outcome, Verdict, next_step
+from orchestrator.core.isolation import Ask, Outcome, Verdict, search
 from orchestrator.core.membership import Members, Part
 
 Gates = Callable[[Part], Outcome]
@@ -18,14 +18,6 @@ class Searched:
     verdict: Verdict
     runs: tuple[tuple[Ask, Outcome], ...]
 
-    @property
-    def confirmations(self) -> int:
-        return sum(ask.purpose.confirms for ask, _ in self.runs)
-
-    @property
-    def searches(self) -> int:
-        return len(self.runs) - self.confirmations
-
     def reds(self, members: Collection[str]) -> int:
         """How often exactly these were red."""
         return sum(o is Outcome.RED and set(ask.members) == set(members) for ask, o in self.runs)
@@ -34,13 +26,14 @@ class Searched:
         return sum(o is Outcome.GREEN and set(ask.members) == set(members) for ask, o in self.runs)
 
 
-def search(members: Members, gates: Gates) -> Searched:
+def searched(members: Members, gates: Gates) -> Searched:
     runs: list[tuple[Ask, Outcome]] = []
-    while True:
-        step = next_step(members, [outcome for _, outcome in runs])
-        if not isinstance(step, Ask):
-            return Searched(verdict=step, runs=tuple(runs))
-        runs.append((step, gates(frozenset(step.members))))
+
+    def run(ask: Ask) -> Outcome:
+        runs.append((ask, gates(frozenset(ask.members))))
+        return runs[-1][1]
+
+    return Searched(verdict=search(members, run), runs=tuple(runs))
 
 
 def red_with(*causes: Collection[str]) -> Gates:
