@@ -122,7 +122,7 @@ def one_by_one(names: Sequence[str], red: Red) -> int:
 
 
 def halving(names: Sequence[str], red: Red) -> int:
-    """A red batch is halved, each half tried on top of what was green before it (bors); nothing runs twice."""
+    """A red batch is halved, each half tried on top of what was green (bors); no part is run twice."""
     landed: list[str] = []
     batches, tried = [list(names)], set[Part]()
     while batches:
