@@ -249,20 +249,17 @@ class _Search:
             below, partner = yield from self._step_up(low, top)
             wider = core | self._members.with_needs([partner])
             if (yield from self._is_proved_red(wider)):
-                return (yield from self._told_apart([*named, partner], wider, whole))
+                return (yield from self._told_apart([*named, partner], whole))
             low = below | {partner}
             if (yield from self._is_proved_red(low)):
                 named, core, top, low = [*named, partner], wider, low, wider
             elif low == top:
                 raise self._inconclusive("what was red twice was green when it was repeated once more")
 
-    def _told_apart(self, named: list[str], together: Part, whole: Part) -> Steps[Cause]:
+    def _told_apart(self, named: list[str], whole: Part) -> Steps[Cause]:
         """The interaction, once each of it was seen green without the others."""
         for name in named:
-            alone = self._members.with_needs([name])
-            if alone == together:
-                return Culprit(name=name)
-            if (yield from self._is_proved_red(alone)):
+            if (yield from self._is_proved_red(self._members.with_needs([name]))):
                 raise self._inconclusive(f"{name} is red alone, and was green together with others")
         members = self._members.in_order(named)
         return Interaction(members=members, left_out=min(members, key=lambda name: self._loss(name, whole)))

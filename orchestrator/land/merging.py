@@ -9,7 +9,6 @@ from orchestrator import git
 from orchestrator.candidate import Candidate, pinned
 from orchestrator.core.facts import LandingAsked, LandingRefused
 from orchestrator.core.gating import has_landed
-from orchestrator.core.isolation import Flaky
 from orchestrator.core.plan import LOCAL, WaveNumber
 from orchestrator.desk import Desk
 from orchestrator.errors import UsageError
@@ -169,9 +168,8 @@ def _prove_together(desk: Desk, proved: _Proved, partial: bool) -> _Proved:
 
 
 def _after_isolation(desk: Desk, choice: Choice, found: Isolation, partial: bool) -> Choice:
+    """What is to land now, all of it where the red was a flake; with reasons, nothing."""
     choice = replace(choice, notes=(*choice.notes, *found.notes()))
-    if isinstance(found.verdict, Flaky):
-        return choice
     if partial and found.proven:
         return without(desk, choice, list(found.blamed()))
     if found.proven:

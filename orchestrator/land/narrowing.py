@@ -34,7 +34,7 @@ def choose(desk: Desk, proposal: Proposal, *, partial: bool, left: tuple[Reason,
         reasons, notes = outlook(desk, choice.proposal)
         choice = replace(choice, reasons=reasons, notes=notes)
         blamed = [reason for reason in reasons if reason.workstream is not None]
-        if not partial or not blamed or len(blamed) < len(reasons):
+        if not partial or not blamed:
             return choice
         choice = without(desk, choice, blamed)
         if choice.reasons:
