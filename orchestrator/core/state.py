@@ -163,6 +163,7 @@ class State:
                 | f.HostLost()
                 | f.HostBack()
                 | f.GateFinished()
+                | f.GateRetried()
                 | f.LandingAsked()
             ):
                 return self

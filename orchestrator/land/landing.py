@@ -49,7 +49,7 @@ def _tag(desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequenc
     lines = [f"wave {proposal.wave}" + (f": {goal}" if goal else ""), ""]
     lines += [f"{name} {tip}" for name, tip in proposal.tips.items()]
     if verdicts:
-        lines += ["", *(f"{verdict.gate} of {verdict.subject}: green" for verdict in verdicts)]
+        lines += ["", *(f"{verdict.gate} of {verdict.subject}: {verdict.finding}" for verdict in verdicts)]
     tagger = identity(desk.home.git, [candidate.commit])
     name = tag_name(desk.plan, proposal.wave)
     return git.make_tag(durable(desk.home), name, candidate.commit, "\n".join(lines), tagger)
