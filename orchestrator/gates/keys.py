@@ -138,7 +138,9 @@ def _inputs(repository: str, tree: str, patterns: tuple[str, ...]) -> tuple[tupl
         found.update(git.tree_entries(there, tree, *sorted(named)))
     if globs:
         every = git.tree_entries(there, tree, recursive=True)
-        found.update(entry for entry in every if any(covers(glob, entry.path) for glob in globs))
+        # A glob that means a folder means what is in it.
+        meant = [*globs, *(f"{glob}/*" for glob in globs)]
+        found.update(entry for entry in every if any(covers(glob, entry.path) for glob in meant))
     return tuple(sorted((entry.path, entry.mode, entry.id) for entry in found))
 
 
