@@ -113,14 +113,15 @@ def _told(job: Job, gate: Gate) -> dict[str, str]:
 
 def _seen(home: Home, job: Job, gate: Gate) -> dict[str, Any]:
     repository = str(home.root)
+    if gate.scope == "commits":
+        # They are named after all that came before, so they hold the tree and the fork point too.
+        return {"commits": _commits(repository, job.base, job.commit) or [job.commit]}
     seen: dict[str, Any] = {"tree": job.tree}
     if gate.inputs:
         seen = {"inputs": _inputs(repository, job.tree, gate.inputs), "locks": locks_of(home, job.tree)}
     base = base_seen(home, job, gate)
     if base is not None:
         seen["base"] = base
-    if gate.scope == "commits":
-        seen["commits"] = _commits(repository, base or job.base, job.commit)
     return seen
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +18,12 @@ from orchestrator.gates.keys import digest_of
 from orchestrator.site import Home
 from orchestrator.wire import ReadToolchain, Toolchain
 
+FRESH_S = 5.0
+"""What was read so recently still holds: the gates of a wave follow on those of its workstreams."""
+
+_read_lately: dict[tuple[Path, str | None], tuple[float, Toolchain]] = {}
+_asking = threading.Lock()
+
 
 class Toolchains:
     """Each host is asked once. Thread-safe."""
@@ -23,7 +31,6 @@ class Toolchains:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._found: dict[Path, Toolchain] = {}
-        self._asking = threading.Lock()
 
     def of(self, job: Job, gate: Gate) -> Toolchain | None:
         """What the gate finds; None for a built-in check.
@@ -34,12 +41,21 @@ class Toolchains:
         if gate.check is not None:
             return None
         place = _place(self._desk.home, job)
-        with self._asking:
+        with _asking:
             found = self._found.get(place)
             if found is None:
-                found = self._found[place] = self._ask(job)
-                _keep(place, found)
+                found = self._found[place] = self._lately(job, place)
             return found
+
+    def _lately(self, job: Job, place: Path) -> Toolchain:
+        # Programs such as pyenv's are scripts that take a tenth of a second to say their version.
+        about = (place, os.environ.get("PATH"))
+        read_at, found = _read_lately.get(about, (-FRESH_S, None))
+        if found is None or time.monotonic() - read_at >= FRESH_S:
+            found = self._ask(job)
+            _read_lately[about] = (time.monotonic(), found)
+        _keep(place, found)
+        return found
 
     def _ask(self, job: Job) -> Toolchain:
         request = ReadToolchain(path=job.env.get("PATH"))

@@ -151,6 +151,9 @@ def test_a_kill_in_the_middle_of_a_gate(scene: Scene, kill: Callable[[Desk], Non
         verdict = asked.result(timeout=30)
     assert verdict.outcome is (Outcome.GREEN if retries else Outcome.INFRASTRUCTURE)
     assert verdict.attempts == 1 + retries
+    reason = "lost the agent on local" if kill is kill_agent else "its supervisor was killed"
+    assert [fact.reason[: len(reason)] for fact in desk.of_kind(f.GateRetried)] == [reason] * retries
+    assert verdict.why.startswith(reason if not retries else "")
     assert bool(green_gates(desk.home, desk.plan, {"a": verdict.commit})) is bool(retries)
     again = run(scene, desk)
     assert (again.outcome, again.cached) == (Outcome.GREEN, bool(retries))

@@ -70,6 +70,7 @@ def test_what_a_killed_run_left_in_its_turn_is_no_verdict(tmp_path: Path) -> Non
     (tmp_path / "key").write_text('{"outcome": "red"}')
     with turn(tmp_path / "key", never, join=True) as mine:
         assert mine.said == {}
+        assert (tmp_path / "key").read_text() == ""
         mine.tell({"outcome": "green"})
     assert not (tmp_path / "key").exists()
 
