@@ -240,6 +240,8 @@ class DaemonDesk:
         self._talk.say(text)
 
     def require_asker(self) -> None:
+        if self._daemon.is_closing:
+            raise Refused("the daemon is leaving; nothing more is begun.")
         if self._talk.over:
             raise Refused("whoever asked has gone; nothing was changed.")
 

@@ -58,7 +58,7 @@ class Harvest:
             if tip is None:
                 continue
             self._push(desk, workstream, record, tip)
-            if not tips.is_green(workstream) and (workstream.name, tip) not in self._tried:
+            if tips.open_gates(workstream) and (workstream.name, tip) not in self._tried:
                 self._tried.add((workstream.name, tip))
                 run_workstream_gates(desk, workstream, tip, only=None, use_cache=True)
                 tips = self._read(desk)

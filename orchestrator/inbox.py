@@ -31,12 +31,16 @@ class NotPerformed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostAnswered:
-    """`asked_at` is our monotonic clock when the question left."""
+    """`asked_at` is our monotonic clock when the question left.
+
+    `gpus_of_gates` are the devices that gates hold there, one entry for each share.
+    """
 
     host: str
     asked_at: float
     boot_id: str
     launches: tuple[LaunchSeen, ...]
+    gpus_of_gates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

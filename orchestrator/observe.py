@@ -7,6 +7,7 @@ import time
 from orchestrator import wire
 from orchestrator.core.plan import HostName, Plan, Workstream
 from orchestrator.core.state import Ended, Running, Starting, State, Stopping, WorkstreamRecord
+from orchestrator.gates import gpus_of_gates
 from orchestrator.inbox import HostAnswered
 from orchestrator.site import Site
 
@@ -19,7 +20,13 @@ def observe(site: Site, plan: Plan, state: State) -> HostAnswered:
     """
     asked_at = time.monotonic()
     seen: wire.Seen = site.call(wire.Probe(place=site.place, launches=_watched(site, plan, state)))
-    return HostAnswered(host=site.host.name, asked_at=asked_at, boot_id=seen.boot_id, launches=seen.launches)
+    return HostAnswered(
+        host=site.host.name,
+        asked_at=asked_at,
+        boot_id=seen.boot_id,
+        launches=seen.launches,
+        gpus_of_gates=gpus_of_gates(site.home, site.host),
+    )
 
 
 def _watched(site: Site, plan: Plan, state: State) -> tuple[wire.Watched, ...]:

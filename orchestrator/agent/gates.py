@@ -5,20 +5,27 @@ Of what git does not track only what the set-up made outlives a run, and only wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator import git
 from orchestrator.agent import ignored, supervised, worktrees
 from orchestrator.agent.files import copy_files, load_json, locked, text_hash, write_json
+from orchestrator.agent.outside import fault_outside
 from orchestrator.agent.refusals import CannotStart, require_safe_name
 from orchestrator.errors import CommandFailed, Refused
 from orchestrator.supervise.records import ExitRecord
 from orchestrator.wire import Checkout, Finished, GateCommand, GateRan, Place, RunGates
 
 SETUP_TIMEOUT_S = 3600.0
+LOGS_KEPT = 10
+"""Of each gate in each checkout; the patches beside them too."""
+
+PATCH_LIMIT_BYTES = 16 * 1024 * 1024
 _MARKER = "orchestrator-gates.json"
+_RUN = re.compile(r"[0-9a-f]+\.[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ def _run_in(room: _Room, gates: tuple[GateCommand, ...], emit: Callable[[object]
         emit(failed)
         return
     for gate in gates:
+        _require_tree(room)
         emit(_run_gate(room, gate))
 
 
@@ -127,49 +135,68 @@ def _move(room: _Room) -> None:
 
 
 def _set_up(room: _Room) -> GateRan | None:
-    """Run the set-up unless this very text has been run here; the answer is its failure."""
+    """Run the set-up unless this very text has been run here with these locks; the answer is its failure."""
     setup = room.checkout.setup
-    if setup is None or load_json(room.marker).get("setup") == text_hash(setup):
+    if setup is None:
+        return None
+    asked = text_hash("\0".join(filter(None, (setup, room.checkout.locks))))
+    if load_json(room.marker).get("setup") == asked:
         return None
     before = set(git.status(room.git).untracked)
-    ran, record = _run(room, "setup", setup, SETUP_TIMEOUT_S)
+    ran, record = _run(room, GateCommand(gate="setup", command=setup, timeout_s=SETUP_TIMEOUT_S))
     if record is None or record.exit_code != 0:
         return ran
     made = sorted(set(git.status(room.git).untracked) - before)
     _restore(room)
     kept = ignored.present(room.path) - {file.path for file in room.checkout.copy}
-    _mark(room, kept=kept, setup=text_hash(setup), made=made)
+    _mark(room, kept=kept, setup=asked, made=made)
     return None
 
 
+def _require_tree(room: _Room) -> None:
+    """Raises:
+    CommandFailed: the checkout is not what is to be judged; somebody else moved it.
+    """
+    wanted = room.checkout.tree
+    at = git.tree_of(room.git, "HEAD")
+    if (wanted is not None and at != wanted) or _changed(room):
+        raise CommandFailed(f"{room.path} is not at the tree {wanted or room.checkout.commit}: it is at {at}")
+
+
 def _run_gate(room: _Room, gate: GateCommand) -> GateRan:
-    ran, _ = _run(room, require_safe_name(gate.gate, "gate name"), gate.command, gate.timeout_s)
+    require_safe_name(gate.gate, "gate name")
+    ran, _ = _run(room, gate)
+    if ran.changed:
+        ran = replace(ran, proposal=_proposal(room, Path(ran.log).with_suffix(".patch")))
     _restore(room)
+    _forget_old_logs(room, gate.gate)
     return ran
 
 
-def _run(room: _Room, name: str, text: str, timeout_s: float) -> tuple[GateRan, ExitRecord | None]:
-    log = room.logs / f"{name}.log"
+def _run(room: _Room, gate: GateCommand) -> tuple[GateRan, ExitRecord | None]:
+    log = room.logs / f"{'-'.join(filter(None, (gate.gate, gate.run)))}.log"
     command = supervised.Command(
-        name=name,
-        text=text,
+        name=gate.gate,
+        text=gate.command,
         folder=room.path,
         state=room.run_state,
         log=log,
-        timeout_s=timeout_s,
-        env=room.checkout.env,
+        timeout_s=gate.timeout_s,
+        env={**room.checkout.env, **gate.env},
     )
     record = supervised.run(command)
-    changed = _changed(room) if name != "setup" else ()
+    changed = _changed(room) if gate.gate != "setup" else ()
+    infrastructure = fault_outside(record, (room.path, room.logs))
     ran = GateRan(
-        gate=name,
+        gate=gate.gate,
         ok=record is not None and record.exit_code == 0 and not changed,
         exit_code=record.exit_code if record else None,
         timed_out=record is not None and record.cause == "timeout",
         seconds=record.elapsed_s if record else 0.0,
         log=str(log),
         tail=supervised.last_lines(log),
-        changed=changed,
+        changed=changed if infrastructure is None else (),
+        infrastructure=infrastructure,
     )
     return ran, record
 
@@ -180,7 +207,28 @@ def _changed(room: _Room) -> tuple[str, ...]:
     return (*moved, *git.status(room.git).tracked)
 
 
+def _proposal(room: _Room, patch: Path) -> str | None:
+    """What the gate made of the tracked files, as a patch; None when nothing is left, or too much."""
+    git.write_patch(room.git, room.checkout.commit, patch)
+    if 0 < patch.stat().st_size <= PATCH_LIMIT_BYTES:
+        return str(patch)
+    patch.unlink()
+    return None
+
+
 def _restore(room: _Room) -> None:
     """Tracked files as committed, for the next gate; untracked ones stay."""
     if _changed(room):
         git.restore_checkout(room.git, room.checkout.commit)
+
+
+def _forget_old_logs(room: _Room, gate: str) -> None:
+    runs = [path for path in room.logs.glob("*.log") if _is_of(path, gate)]
+    for log in sorted(runs, key=lambda path: path.stat().st_mtime, reverse=True)[LOGS_KEPT:]:
+        for path in (log, log.with_name(f"{log.name}.1"), log.with_suffix(".patch")):
+            path.unlink(missing_ok=True)
+
+
+def _is_of(log: Path, gate: str) -> bool:
+    name, _, run = log.stem.rpartition("-")
+    return name == gate and _RUN.fullmatch(run) is not None

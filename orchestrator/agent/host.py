@@ -40,7 +40,7 @@ def inspect(request: Inspect) -> Inspection:
         disk = shutil.disk_usage(folder)
     except OSError as error:
         raise CommandFailed(f"the disk of {folder} cannot be measured: {error.strerror}") from error
-    gpus = _output("nvidia-smi", "-L") or ""
+    gpus = program_output("nvidia-smi", "-L") or ""
     return Inspection(
         facts=hello(Hello()),
         rsync=_answer("rsync", "--version"),
@@ -71,11 +71,12 @@ def _user() -> str:
 
 def _answer(*argv: str) -> str | None:
     """The first line a program prints; None when it is missing or does not answer."""
-    output = _output(*argv)
+    output = program_output(*argv)
     return output.splitlines()[0].strip() if output else None
 
 
-def _output(*argv: str) -> str | None:
+def program_output(*argv: str) -> str | None:
+    """All it prints; None when it is missing, fails or does not answer."""
     try:
         done = subprocess.run(argv, capture_output=True, timeout=VERSION_TIMEOUT_S, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from orchestrator.agent import gates, host, launches, logs, panes, repository, starting
+from orchestrator.agent import gates, host, launches, logs, panes, repository, starting, toolchain
 from orchestrator.agent.environment import clean_environment
 from orchestrator.agent.refusals import DISK_ERRORS
 from orchestrator.agent.watch import Watch, read_metrics
@@ -30,6 +30,7 @@ from orchestrator.wire import (
     ReadLog,
     ReadMetrics,
     ReadTips,
+    ReadToolchain,
     RunGates,
     Start,
     Stop,
@@ -52,6 +53,7 @@ def handlers() -> dict[type, Handler]:
         Inspect: host.inspect,
         OpenRepository: repository.open_repository,
         ReadTips: repository.read_tips,
+        ReadToolchain: toolchain.read_toolchain,
         ReadChanges: repository.read_changes,
         PushBranch: repository.push_branches,
         Probe: Watch().probe,

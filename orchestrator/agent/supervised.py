@@ -14,6 +14,8 @@ from orchestrator.agent.files import tail, text_hash, write_json
 from orchestrator.supervise.records import ExitRecord
 
 TAIL_LINES = 40
+LOG_LIMIT_BYTES = 16 * 1024 * 1024
+"""Of each of the two files that are kept of a log: its end, and what came before that."""
 _TAIL_BYTES = 16 * 1024
 _STOP_GRACE_S = 5.0
 
@@ -41,7 +43,8 @@ def run(command: Command) -> ExitRecord | None:
     shutil.rmtree(command.state, ignore_errors=True)
     command.state.mkdir(parents=True, mode=0o700)
     command.log.parent.mkdir(parents=True, exist_ok=True)
-    command.log.unlink(missing_ok=True)
+    for log in (command.log, command.log.with_name(f"{command.log.name}.1")):
+        log.unlink(missing_ok=True)
     spec = command.state / "spec.json"
     write_json(spec, _spec(command))
     program = subprocess.Popen(
@@ -81,6 +84,8 @@ def _spec(command: Command) -> dict[str, object]:
         "results": None,
         "state": str(command.state),
         "log": str(command.log),
+        "log_limit_bytes": LOG_LIMIT_BYTES,
+        "log_keep": 1,
         "beat_s": 5.0,
         "stop_grace_s": _STOP_GRACE_S,
         "timeout_s": command.timeout_s,

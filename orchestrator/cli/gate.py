@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from orchestrator.core.plan import CommitId, Gate, Plan
 
 
+_HEADINGS = ("GATE", "SCOPE", "SEVERITY", "TIMEOUT", "RETRIES", "USED BY", "DOES")
+
+
 def list_gates(plan: PlanFile = None, as_json: AsJson = False) -> None:
     """List the checks of the plan and who uses them."""
     loaded = find_here(plan).load_plan()
@@ -29,7 +32,7 @@ def list_gates(plan: PlanFile = None, as_json: AsJson = False) -> None:
     if as_json:
         tell_json({"gates": documents})
         return
-    tell_table(("GATE", "TIMEOUT", "USED BY", "DOES"), [_row(d) for d in documents])
+    tell_table(_HEADINGS, [_row(d) for d in documents])
 
 
 def run(
@@ -59,7 +62,10 @@ def run(
         tips = _tips(desk, wanted)
         verdicts = run_gates(desk, tips, use_cache=not no_cache)
     if names and not verdicts:
-        raise Refused(f"{' '.join(wanted)}: the plan has no gates for it.", "name one: --gate G")
+        raise Refused(
+            f"{' '.join(wanted)}: the plan has no gates for it but those left to its wave.",
+            "name one: --gate G; those of the wave run in orchestrator wave check",
+        )
     tell_gates(gates_document(verdicts), as_json)
 
 
@@ -100,17 +106,36 @@ def every_gate(plan: Plan) -> dict[str, Gate]:
 
 
 def _document(plan: Plan, gate: Gate) -> dict[str, Any]:
+    from orchestrator.gates import wave_gates
+
     return {
         "gate": gate.name,
         "run": gate.run,
         "check": gate.check,
+        "scope": gate.scope,
+        "inputs": list(gate.inputs),
+        "severity": gate.severity,
         "timeout_s": gate.timeout_s,
-        "workstreams": [w.name for w in plan.workstreams.values() if gate in w.gates],
-        "waves": [number for number, wave in plan.waves.items() if gate in wave.gates],
+        "retries": gate.retries,
+        "gpu": gate.gpu,
+        "workstreams": [
+            w.name for w in plan.workstreams.values() if gate in w.gates and not gate.is_for_the_wave
+        ],
+        "waves": [number for number in plan.waves if gate in wave_gates(plan, number)],
     }
 
 
 def _row(document: dict[str, Any]) -> tuple[str, ...]:
     users = [*document["workstreams"], *(f"wave {number}" for number in document["waves"])]
     does = document["run"] or f"built-in {document['check']}"
-    return (document["gate"], duration(document["timeout_s"]), ", ".join(users) or "-", one_line(does))
+    # A built-in check looks at what it looks at; only that it is left to the wave is the plan's choice.
+    scope = document["scope"] if document["run"] or document["scope"] == "wave" else "-"
+    return (
+        document["gate"],
+        " ".join([scope, *document["inputs"]]),
+        document["severity"],
+        duration(document["timeout_s"]),
+        str(document["retries"]),
+        ", ".join(users) or "-",
+        one_line(does),
+    )

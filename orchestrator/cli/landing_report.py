@@ -22,7 +22,8 @@ def tell_landing(report: Document, as_json: bool) -> None:
         for line in _landing_lines(report):
             tell(line)
     if not report["ok"]:
-        raise typer.Exit(ExitStatus.NO)
+        judged = len(report["reasons"]) > sum(not gate["ok"] for gate in report["gates"])
+        raise typer.Exit(ExitStatus.NO if judged else _status(report["gates"]))
 
 
 def tell_gates(document: Document, as_json: bool) -> None:
@@ -33,23 +34,38 @@ def tell_gates(document: Document, as_json: bool) -> None:
         for line in (*gate_lines(document["gates"]), *_finding_lines(document["findings"])):
             tell(line)
     if not document["ok"]:
-        raise typer.Exit(ExitStatus.NO)
+        raise typer.Exit(_status(document["gates"]))
+
+
+def _status(gates: Sequence[Document]) -> ExitStatus:
+    """No, unless all that is missing is what something outside the gates kept them from saying."""
+    against = {gate["outcome"] for gate in gates if not gate["ok"]}
+    return ExitStatus.OUTSIDE if against == {"infrastructure"} else ExitStatus.NO
 
 
 def gate_lines(gates: Sequence[Document]) -> list[str]:
-    logs = [_log(gate) for gate in gates if not gate["ok"] and gate["log"]]
-    return [*aligned(_gate_row(gate) for gate in gates), *dict.fromkeys(logs)]
+    wrong = [gate for gate in gates if gate["outcome"] != "green"]
+    logs = [f"see {_place(gate, 'log')}" for gate in wrong if gate["log"]]
+    patches = [f"git apply {_place(gate, 'proposal')}" for gate in wrong if gate["proposal"]]
+    hints = (f"    → {hint}" for hint in (*logs, *patches))
+    return [*aligned(_gate_row(gate) for gate in gates), *dict.fromkeys(hints)]
 
 
 def _gate_row(gate: Document) -> tuple[str, ...]:
     took = "cached" if gate["cached"] else duration(gate["seconds"])
-    why = "" if gate["ok"] else one_line(gate["message"].partition("\n")[0])
-    return (f"{_mark(gate['ok'])} {gate['workstream'] or 'the wave'}", gate["gate"], took, why)
+    why = "" if gate["outcome"] == "green" else one_line(gate["message"].partition("\n")[0])
+    return (f"{_outcome_mark(gate)} {gate['workstream'] or 'the wave'}", gate["gate"], took, why)
 
 
-def _log(gate: Document) -> str:
+def _outcome_mark(gate: Document) -> str:
+    if gate["outcome"] == "infrastructure":
+        return styled("?", "yellow")
+    return styled("!", "yellow") if gate["ok"] and gate["outcome"] != "green" else _mark(gate["ok"])
+
+
+def _place(gate: Document, key: str) -> str:
     host = "" if gate["host"] == "local" else f"{gate['host']}:"
-    return f"    → see {host}{gate['log']}"
+    return f"{host}{gate[key]}"
 
 
 def _finding_lines(findings: Sequence[Document]) -> Iterator[str]:

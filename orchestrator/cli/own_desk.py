@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.here import Here
@@ -24,9 +26,14 @@ class OwnDesk:
     """What gates come to is kept in their cache; the journal has one writer, and that is the daemon."""
 
     plan: Plan
-    state: State
     home: Home
     open_site: OpenSite
+    read_state: Callable[[], State]
+
+    @property
+    def state(self) -> State:
+        """As the journal has it now: a daemon may be writing it."""
+        return self.read_state()
 
     def site(self, host: HostName) -> Site:
         return self.open_site(host)
@@ -44,4 +51,24 @@ class OwnDesk:
 @contextmanager
 def own_desk(here: Here, plan: Plan) -> Iterator[OwnDesk]:
     with open_sites(here, plan) as open_site:
-        yield OwnDesk(plan=plan, state=here.load_state(), home=here.find_home(), open_site=open_site)
+        yield OwnDesk(plan=plan, home=here.find_home(), open_site=open_site, read_state=_reading(here))
+
+
+def _reading(here: Here) -> Callable[[], State]:
+    """Reads the journal again only where its files have changed."""
+    journal = here.state_paths.journal
+    files = [journal, journal.with_name(f"{journal.name}-wal")]
+
+    @lru_cache(maxsize=1)
+    def read(_stamps: tuple[tuple[int, int] | None, ...]) -> State:
+        return here.load_state()
+
+    return lambda: read(tuple(_stamp(file) for file in files))
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact, LaunchId
 from orchestrator.core.observation import Exit, Observation
-from orchestrator.core.placement import free_gpus, holders
+from orchestrator.core.placement import devices_of, free_gpus, holders
 from orchestrator.core.plan import Plan, RestartPolicy, Stage, Workstream
 from orchestrator.core.state import (
     Ended,
@@ -102,7 +102,7 @@ def _fact_due(
         case Wanted():
             if blockers(plan, state, observation, workstream, now):
                 return None
-            return _chosen(plan, state, workstream, record)
+            return _chosen(plan, state, observation, workstream, record)
         case Starting() | Running() | Stopping():
             return _end_seen(observation, workstream, record)
         case Ended():
@@ -111,8 +111,11 @@ def _fact_due(
             return None
 
 
-def _chosen(plan: Plan, state: State, workstream: Workstream, record: WorkstreamRecord) -> f.LaunchChosen:
+def _chosen(
+    plan: Plan, state: State, observation: Observation, workstream: Workstream, record: WorkstreamRecord
+) -> f.LaunchChosen:
     host = plan.hosts[workstream.host]
+    taken = (*devices_of(holders(state, host.name)), *observation.gpus_of_gates(host.name))
     stage = stage_of(workstream, record.stage)
     number = record.launches + 1
     return f.LaunchChosen(
@@ -121,7 +124,7 @@ def _chosen(plan: Plan, state: State, workstream: Workstream, record: Workstream
         host=host.name,
         stage=stage.name if stage else SHELL_STAGE,
         attempt=record.attempts + 1,
-        gpus=free_gpus(host, holders(state, host.name), workstream.gpu) or (),
+        gpus=free_gpus(host, taken, workstream.gpu) or (),
     )
 
 

@@ -160,7 +160,10 @@ class GaveUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateFinished:
-    """A gate's verdict on one commit. `workstream` is None for a wave's gate on its candidate."""
+    """A gate's verdict on one commit. `workstream` is None for a wave's gate on its candidate.
+
+    `ok`: it does not block. `outcome` is empty in journals of versions that knew only `ok`.
+    """
 
     wave: int
     workstream: str | None
@@ -172,6 +175,22 @@ class GateFinished:
     cached: bool
     log: str
     asked_by: str = "daemon"
+    outcome: str = ""
+    severity: str = "block"
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRetried:
+    """A run of a gate came to no verdict; `attempt` is its number, and another one follows."""
+
+    wave: int
+    workstream: str | None
+    gate: str
+    commit: str
+    attempt: int
+    reason: str
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +297,7 @@ Fact = (
     | RetryChosen
     | GaveUp
     | GateFinished
+    | GateRetried
     | BranchPushed
     | PushRefused
     | LandingAsked

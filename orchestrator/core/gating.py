@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from orchestrator.core.plan import CommitId, Plan, WaveNumber, Workstream
+from orchestrator.core.plan import CommitId, Gate, Plan, WaveNumber, Workstream
 from orchestrator.core.state import Done, Merged, State
 
 
@@ -18,6 +18,14 @@ class WaveState(Enum):
     ROLLED_BACK = "rolled-back"
 
 
+class Outcome(Enum):
+    """What a gate came to. `INFRASTRUCTURE`: to nothing, because something outside it failed."""
+
+    GREEN = "green"
+    RED = "red"
+    INFRASTRUCTURE = "infrastructure"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tips:
     """Where the planned branches stand, and which of their gates are green there."""
@@ -26,8 +34,19 @@ class Tips:
     green: frozenset[tuple[str, str, CommitId]] = frozenset()
 
     def is_green(self, workstream: Workstream) -> bool:
-        tip = self.commits.get(workstream.name)
-        return tip is not None and all((workstream.name, g.name, tip) in self.green for g in workstream.gates)
+        """Whether no gate holds it back. Gates that only warn do not, nor do those of its wave."""
+        if workstream.name not in self.commits:
+            return False
+        return not any(gate.holds_tips for gate in self.open_gates(workstream))
+
+    def open_gates(self, workstream: Workstream) -> tuple[Gate, ...]:
+        """The gates of an existing tip that are not known to be green there."""
+        tip = self.commits[workstream.name]
+        return tuple(
+            gate
+            for gate in workstream.gates
+            if not gate.is_for_the_wave and (workstream.name, gate.name, tip) not in self.green
+        )
 
 
 def wave_state(plan: Plan, state: State, tips: Tips, number: WaveNumber) -> WaveState:

@@ -58,11 +58,15 @@ class LaunchSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSeen:
-    """`reachable` is None until the first answer or failure."""
+    """`reachable` is None until the first answer or failure.
+
+    `gpus_of_gates` are the devices that gates hold there, one entry for each share.
+    """
 
     reachable: bool | None = None
     reason: str = ""
     boot_id: str | None = None
+    gpus_of_gates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,9 @@ class Observation:
 
     def reachable(self, host: str) -> bool:
         return self.hosts.get(host, _UNSEEN).reachable is True
+
+    def gpus_of_gates(self, host: str) -> tuple[int, ...]:
+        return self.hosts.get(host, _UNSEEN).gpus_of_gates
 
     def pulse(self, launch: str) -> Pulse | None:
         return self.pulses.get(launch)

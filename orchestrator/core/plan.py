@@ -73,17 +73,32 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """A named check: a shell command (`run`) or a built-in (`check`) with its settings."""
+    """A named check: a shell command (`run`) or a built-in (`check`) with its settings.
+
+    `scope` says what the verdict depends on; `inputs` narrows the tree to files, folders and globs.
+    `retries` are for runs that came to no verdict, never for a red one.
+    """
 
     name: str
     run: str | None = None
     check: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     scope: str = "tree"
+    inputs: tuple[str, ...] = ()
     timeout_s: float = 1800.0
     retries: int = 0
     severity: str = "block"
     gpu: int = 0
+
+    @property
+    def is_for_the_wave(self) -> bool:
+        """Whether it runs on a wave's candidate only."""
+        return self.scope == "wave"
+
+    @property
+    def holds_tips(self) -> bool:
+        """Whether a tip is not ready before this is green there."""
+        return self.severity == "block" and not self.is_for_the_wave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

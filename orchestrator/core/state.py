@@ -170,6 +170,7 @@ class State:
                 | f.HostLost()
                 | f.HostBack()
                 | f.GateFinished()
+                | f.GateRetried()
                 | f.LandingAsked()
                 | f.PartTried()
                 | f.WaveIsolated()

@@ -48,7 +48,7 @@ def blockers(
     left_s = backoff_left_s(state, observation, workstream, now)
     if left_s > 0:
         return (f"{left_s:.0f} s of backoff",)
-    slot = missing_slot(plan, state, workstream)
+    slot = missing_slot(plan, state, workstream, observation.gpus_of_gates(workstream.host))
     return (slot,) if slot else ()
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from orchestrator.core.plan import LOCAL, Gate, HostName, Plan, WaveNumber, Workstream
 
-_FORM = 1
-"""Raised when what a stored verdict means changes."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Gates that share a checkout, named `name`. `notes` say what the plan left open."""
+    """Gates of one commit, in checkouts named `name`. `notes` say what the plan left open.
+
+    `base` is where base stands, or what a candidate was built on.
+    """
 
     name: str
     wave: WaveNumber
@@ -40,6 +37,7 @@ class Job:
 def workstream_job(
     workstream: Workstream, *, commit: str, tree: str, base: str, gates: Iterable[Gate] | None = None
 ) -> Job:
+    """`gates` instead of the workstream's own; those for the wave are left to the wave."""
     return Job(
         name=workstream.name,
         wave=workstream.wave,
@@ -48,7 +46,7 @@ def workstream_job(
         commit=commit,
         tree=tree,
         base=base,
-        gates=workstream.gates if gates is None else tuple(gates),
+        gates=tuple(g for g in (workstream.gates if gates is None else gates) if not g.is_for_the_wave),
         setup=workstream.setup,
         copy=workstream.copy,
         env={
@@ -71,12 +69,18 @@ def wave_job(plan: Plan, number: WaveNumber, *, commit: str, tree: str, base: st
         commit=commit,
         tree=tree,
         base=base,
-        gates=wave.gates,
+        gates=wave_gates(plan, number),
         setup=setup,
         copy=copy,
         env={**_common_env(members), "ORCHESTRATOR_WAVE": str(number)},
         notes=tuple(_left_open(members, wave.setup)),
     )
+
+
+def wave_gates(plan: Plan, number: WaveNumber) -> tuple[Gate, ...]:
+    """The wave's own, and those that its workstreams leave to it."""
+    left = (gate for member in plan.of_wave(number) for gate in member.gates if gate.is_for_the_wave)
+    return tuple({gate.name: gate for gate in (*plan.waves[number].gates, *left)}.values())
 
 
 def _agreed(members: Sequence[Workstream], key: str) -> Any:
@@ -95,35 +99,3 @@ def _common_env(members: Sequence[Workstream]) -> dict[str, str]:
     if not members:
         return {}
     return {k: v for k, v in members[0].env.items() if all(m.env.get(k) == v for m in members)}
-
-
-def result_name(job: Job, gate: Gate, root: Path) -> str:
-    """The file name of a verdict: equal names mean that an earlier green still holds.
-
-    `root` is where copied files come from; a changed one gives another name.
-    """
-    if gate.check is not None:
-        asked: dict[str, object] = {
-            "check": gate.check,
-            "settings": dict(gate.settings),
-            "base": job.base,
-            "commit": job.commit,
-        }
-    else:
-        asked = {
-            "run": gate.run,
-            "setup": job.setup,
-            "copy": [_stamp(root, path) for path in job.copy],
-            "env": dict(job.env),
-            "host": job.host,
-        }
-    text = json.dumps({"form": _FORM, **asked}, sort_keys=True, default=str)
-    return f"{gate.name}-{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.json"
-
-
-def _stamp(root: Path, path: str) -> tuple[str, int, int]:
-    try:
-        found = (root / path).stat()
-    except OSError:
-        return (path, -1, -1)
-    return (path, found.st_size, found.st_mtime_ns)

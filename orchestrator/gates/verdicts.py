@@ -1,25 +1,24 @@
-"""What gates came to. Greens are kept by tree and definition; a red command is always run again."""
+"""What gates came to, in words and as documents."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from orchestrator import git
-from orchestrator.agent.files import load_json, write_json
-from orchestrator.checks import CHECKS, Finding, Subject, require_check
-from orchestrator.core.plan import CommitId, Gate, HostName, Plan
-from orchestrator.gates.jobs import Job, result_name, workstream_job
-from orchestrator.site import Home
+from orchestrator.checks import Finding
+from orchestrator.core.gating import Outcome
+from orchestrator.core.plan import Gate, HostName
+from orchestrator.gates.jobs import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateVerdict:
-    """`workstream` is None for a wave's gate. `message` says why it is red, and ends with its last lines.
+    """`workstream` is None for a wave's gate. `message` says why it is not green, and ends with the
+    end of its output.
 
-    `log` is a path on `host`; a built-in check has none.
+    `log` and `proposal`, a patch of what the gate changed, are paths on `host`; a built-in check has
+    none. `attempts` counts its runs, those that came to nothing included.
     """
 
     gate: str
@@ -28,12 +27,28 @@ class GateVerdict:
     host: HostName
     commit: str
     tree: str
-    ok: bool
+    outcome: Outcome
+    severity: str = "block"
     cached: bool = False
+    attempts: int = 1
     seconds: float = 0.0
     log: str | None = None
+    proposal: str | None = None
     message: str = ""
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """It does not block."""
+        return self.is_green or self.severity == "warn"
+
+    @property
+    def is_green(self) -> bool:
+        return self.outcome is Outcome.GREEN
+
+    @property
+    def is_red(self) -> bool:
+        return self.outcome is Outcome.RED
 
     @property
     def subject(self) -> str:
@@ -43,19 +58,36 @@ class GateVerdict:
     def why(self) -> str:
         return self.message.partition("\n")[0]
 
+    @property
+    def finding(self) -> str:
+        """What it came to and why: `red: exit status 3`."""
+        said = "no verdict" if self.outcome is Outcome.INFRASTRUCTURE else self.outcome.value
+        warns = ", only a warning" if self.severity == "warn" and not self.is_green else ""
+        return f"{said}{warns}" + (f": {self.why}" if not self.is_green else "")
+
+    @property
+    def sentence(self) -> str:
+        """`tests is red: exit status 3`."""
+        return f"{self.gate} {'has' if self.outcome is Outcome.INFRASTRUCTURE else 'is'} {self.finding}"
+
     def words(self) -> str:
         took = "cached" if self.cached else f"{self.seconds:.0f} s"
-        colour = "green" if self.ok else "red"
-        return f"{self.gate} of {self.subject}: {colour} ({took})" + (f": {self.why}" if not self.ok else "")
+        runs = f", run {self.attempts} times" if self.attempts > 1 else ""
+        said, colon, why = self.finding.partition(":")
+        return f"{self.gate} of {self.subject}: {said} ({took}{runs}){colon}{why}"
 
     def document(self) -> dict[str, Any]:
         return {
             "gate": self.gate,
             "workstream": self.workstream,
             "ok": self.ok,
+            "outcome": self.outcome.value,
+            "severity": self.severity,
             "cached": self.cached,
+            "attempts": self.attempts,
             "seconds": round(self.seconds, 3),
             "log": self.log,
+            "proposal": self.proposal,
             "host": self.host,
             "commit": self.commit,
             "message": self.message,
@@ -71,7 +103,7 @@ def gates_document(verdicts: Sequence[GateVerdict]) -> dict[str, Any]:
     }
 
 
-def verdict_of(job: Job, gate: Gate, *, ok: bool, **fields: Any) -> GateVerdict:
+def verdict_of(job: Job, gate: Gate, outcome: Outcome, **fields: Any) -> GateVerdict:
     return GateVerdict(
         gate=gate.name,
         wave=job.wave,
@@ -79,76 +111,7 @@ def verdict_of(job: Job, gate: Gate, *, ok: bool, **fields: Any) -> GateVerdict:
         host=job.host,
         commit=job.commit,
         tree=job.tree,
-        ok=ok,
+        outcome=outcome,
+        severity=gate.severity,
         **fields,
     )
-
-
-def checked(home: Home, job: Job, gate: Gate) -> GateVerdict:
-    """Run a built-in check here, and keep what it came to.
-
-    Raises:
-        Refused: this version has no such check.
-    """
-    subject = Subject(
-        git=home.git,
-        gate=gate.name,
-        workstream=job.workstream,
-        base=job.base,
-        commit=job.commit,
-        settings=gate.settings,
-    )
-    findings = require_check(gate)(subject)
-    message = "; ".join(f"{f.path}: {f.message}" if f.path else f.message for f in findings)
-    verdict = verdict_of(job, gate, ok=not findings, message=message, findings=findings)
-    keep(home, job, gate, verdict)
-    return verdict
-
-
-def keep(home: Home, job: Job, gate: Gate, verdict: GateVerdict) -> None:
-    if not verdict.ok and gate.check is None:
-        return
-    path = _path(home, job, gate)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    content = {"ok": verdict.ok, "seconds": verdict.seconds, "log": verdict.log, "commit": verdict.commit}
-    write_json(path, content)
-
-
-def kept_green(home: Home, job: Job, gate: Gate) -> GateVerdict | None:
-    found = load_json(_path(home, job, gate))
-    if found.get("ok") is not True:
-        return None
-    seconds = float(found.get("seconds") or 0.0)
-    return verdict_of(job, gate, ok=True, cached=True, seconds=seconds, log=found.get("log"))
-
-
-def green_gates(home: Home, plan: Plan, tips: Mapping[str, CommitId]) -> frozenset[tuple[str, str, CommitId]]:
-    """The (workstream, gate, tip) that are known to be green. Runs no command.
-
-    Two git commands and a small file for each gate; a built-in check not made yet is made now.
-    """
-    if not tips:
-        return frozenset()
-    trees = git.find_trees(home.git, tips.values())
-    base = git.find_commits(home.git, [f"refs/heads/{plan.base}"])[f"refs/heads/{plan.base}"]
-    return frozenset(
-        (name, gate.name, tip)
-        for name, tip in tips.items()
-        if base is not None and (tree := trees[tip]) is not None
-        for gate in _green(home, workstream_job(plan.workstream(name), commit=tip, tree=tree, base=base))
-    )
-
-
-def _green(home: Home, job: Job) -> Iterable[Gate]:
-    return (gate for gate in job.gates if _is_green(home, job, gate))
-
-
-def _is_green(home: Home, job: Job, gate: Gate) -> bool:
-    found = load_json(_path(home, job, gate)).get("ok")
-    if found is None and gate.check in CHECKS:
-        return checked(home, job, gate).ok
-    return found is True
-
-
-def _path(home: Home, job: Job, gate: Gate) -> Path:
-    return home.state.gates / "results" / job.tree / result_name(job, gate, home.root)

@@ -18,10 +18,12 @@ from orchestrator.git.objects import (
     ConflictFile,
     Identity,
     Merged,
+    TreeEntry,
     commit_tree,
     make_tag,
     merge_tree,
     read_tree_two_way,
+    tree_entries,
     tree_of,
 )
 from orchestrator.git.refs import (
@@ -64,6 +66,7 @@ from orchestrator.git.worktrees import (
     status,
     tracked_files,
     unlock_worktree,
+    write_patch,
 )
 
 __all__ = [
@@ -79,6 +82,7 @@ __all__ = [
     "Output",
     "PathChange",
     "RefsNotMoved",
+    "TreeEntry",
     "Update",
     "Verify",
     "WorktreeListed",
@@ -120,7 +124,9 @@ __all__ = [
     "set_config",
     "status",
     "tracked_files",
+    "tree_entries",
     "tree_of",
     "unlock_worktree",
     "update_refs",
+    "write_patch",
 ]

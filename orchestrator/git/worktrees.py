@@ -113,6 +113,14 @@ def restore_checkout(git: Git, commit: str) -> None:
     git.run("checkout", "--quiet", "--force", "--detach", commit)
 
 
+def write_patch(git: Git, commit: str, path: str | Path) -> None:
+    """Write what a checkout's tracked files have that `commit` has not, for `git apply`."""
+    git.run(
+        "diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames",
+        "--src-prefix=a/", "--dst-prefix=b/", f"--output={path}", commit, "--",
+    )  # fmt: skip
+
+
 def unlock_worktree(git: Git, path: str | Path) -> None:
     git.run("worktree", "unlock", "--", str(path))
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.candidate import Candidate, pinned
+from orchestrator.core import gating
 from orchestrator.core.facts import PartTried, WaveIsolated
 from orchestrator.core.isolation import Ask, Outcome, search
 from orchestrator.core.plan import WaveNumber
@@ -16,8 +17,6 @@ from orchestrator.errors import CommandFailed, HostUnreachable
 from orchestrator.gates import GateVerdict, run_wave_gates
 from orchestrator.land.proposal import Proposal, members_of, restricted
 from orchestrator.land.trials import Isolation, Trial
-
-_NO_VERDICT = ("no exit status: it was killed", "it was not run, and the host does not say why")
 
 
 def isolate(desk: Desk, proposal: Proposal, verdicts: Sequence[GateVerdict]) -> Isolation:
@@ -48,7 +47,7 @@ def outcome_of(verdicts: Sequence[GateVerdict]) -> Outcome:
 
 def is_infrastructure(verdict: GateVerdict) -> bool:
     """True for a gate that came to no verdict: nobody is to blame for that."""
-    return verdict.why in _NO_VERDICT
+    return verdict.outcome is gating.Outcome.INFRASTRUCTURE
 
 
 class _Bench:

@@ -50,7 +50,7 @@ def _tag(desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequenc
     lines = [f"wave {proposal.wave}" + (f": {goal}" if goal else ""), ""]
     lines += [f"{name} {tip}" for name, tip in proposal.tips.items()]
     if verdicts:
-        lines += ["", *(f"{verdict.gate} of {verdict.subject}: green" for verdict in verdicts)]
+        lines += ["", *(f"{verdict.gate} of {verdict.subject}: {verdict.finding}" for verdict in verdicts)]
     tagger = identity(desk.home.git, [candidate.commit])
     return git.make_tag(durable(desk.home), proposal.tag, candidate.commit, "\n".join(lines), tagger)
 

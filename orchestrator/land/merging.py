@@ -187,7 +187,7 @@ def _red(verdicts: Iterable[GateVerdict]) -> Iterable[Reason]:
     for verdict in verdicts:
         if not verdict.ok:
             where = f"; see {_log(verdict)}" if verdict.log else ""
-            yield Reason(text=f"{verdict.gate} is red: {verdict.why}{where}", workstream=verdict.workstream)
+            yield Reason(text=f"{verdict.sentence}{where}", workstream=verdict.workstream)
 
 
 def _log(verdict: GateVerdict) -> str:

@@ -7,7 +7,7 @@ hides no other.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from orchestrator.core.plan import DEFAULT_ROOT, LOCAL, Heartbeat
@@ -20,6 +20,7 @@ from orchestrator.plan_file.members import (
     repository_of,
     wave_place,
     waves,
+    whole,
     worktree_path,
 )
 from orchestrator.plan_file.ordering import order_problems
@@ -80,7 +81,23 @@ def _gate_problems(source: Source) -> Iterator[Problem]:
         if ("run" in gate) == ("check" in gate):
             has = "both 'run' and 'check'" if "run" in gate else "neither 'run' nor 'check'"
             yield source.key_problem(place, f"the gate {quoted(name)} has {has}; it has exactly one of them")
+        yield from _input_problems(source, place, gate)
         yield from _setting_problems(source, place, gate)
+
+
+def _input_problems(source: Source, place: Place, gate: dict[str, Tree]) -> Iterator[Problem]:
+    """`inputs` must narrow something down."""
+    if "inputs" not in gate:
+        return
+    fault = None
+    if gate["inputs"] == []:
+        fault = "no inputs; leave the key out where all files count"
+    elif "check" in gate:
+        fault = "'inputs' beside 'check'; a built-in check knows itself what it looks at"
+    elif gate.get("scope") == "commits":
+        fault = "'inputs' with the scope 'commits', which depends on commits; leave one of them out"
+    if fault:
+        yield source.key_problem((*place, "inputs"), fault)
 
 
 def _setting_problems(source: Source, place: Place, gate: dict[str, Tree]) -> Iterator[Problem]:
@@ -176,18 +193,45 @@ def _seconds(value: Tree | None, otherwise: float) -> float:
 
 def _gpu_problems(source: Source, everyone: Iterable[Member]) -> Iterator[Problem]:
     hosts = mapping(source.root.get("hosts"))
+    has = {name: _gpus_of(mapping(hosts.get(name))) for name in {*hosts, LOCAL}}
     for member in everyone:
-        wanted = member.count("gpu")
-        if wanted == 0 or member.host not in {*hosts, LOCAL}:
-            continue
-        try:
-            has = len(read_gpus(mapping(hosts.get(member.host)).get("gpus", [])))
-        except ValueError:
-            continue
-        if wanted > has:
-            gpus = "1 GPU" if wanted == 1 else f"{wanted} GPUs"
-            message = f"{gpus} for {quoted(member.name)}; the host {quoted(member.host)} has {has}"
-            yield source.problem(member.key_place("gpu"), f"{message}; see 'gpus' under hosts")
+        fault = _too_few(member.count("gpu"), member.name, member.host, has)
+        if fault:
+            yield source.problem(member.key_place("gpu"), fault)
+    yield from _gate_gpu_problems(source, everyone, has)
+
+
+def _gate_gpu_problems(
+    source: Source, everyone: Iterable[Member], has: Mapping[str, int | None]
+) -> Iterator[Problem]:
+    """A wave's gates run on this machine, those of a workstream on its host."""
+    gates = mapping(source.root.get("gates"))
+    used = [(m.key_place("gates"), m.merged.get("gates"), m.host) for m in everyone]
+    used += [(wave_place(n, "gates"), wave.get("gates"), LOCAL) for n, wave in waves(source.root).items()]
+    seen = set()
+    for place, names, host in used:
+        for item_place, name in items(place, names):
+            gate = mapping(gates.get(name)) if isinstance(name, str) else {}
+            where = LOCAL if gate.get("scope") == "wave" else host
+            fault = _too_few(whole(gate.get("gpu")), f"gate {name}", where, has)
+            if fault and (item_place, where) not in seen:
+                seen.add((item_place, where))
+                yield source.problem(item_place, fault)
+
+
+def _gpus_of(host: dict[str, Tree]) -> int | None:
+    try:
+        return len(read_gpus(host.get("gpus", [])))
+    except ValueError:
+        return None
+
+
+def _too_few(wanted: int, who: str, host: str, has: Mapping[str, int | None]) -> str | None:
+    present = has.get(host)
+    if present is None or wanted <= present:
+        return None
+    gpus = "1 GPU" if wanted == 1 else f"{wanted} GPUs"
+    return f"{gpus} for {quoted(who)}; the host {quoted(host)} has {present}; see 'gpus' under hosts"
 
 
 def _worktree_problems(source: Source, everyone: Iterable[Member]) -> Iterator[Problem]:

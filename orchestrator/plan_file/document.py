@@ -180,11 +180,22 @@ class GateSection(Section):
 
     run: Command | None = Field(default=None, description="Shell command that exits 0 when all is well.")
     check: Check | None = Field(default=None, description="A built-in check; its settings stand beside it.")
-    scope: Scope | None = Field(default=None, description="What is looked at. Default: tree.")
-    timeout: PositiveDuration | None = Field(default=None, description="Default: 30m.")
-    retries: Limit | None = Field(default=None, description="How often a failure is repeated. Default: 0.")
-    severity: Severity | None = Field(default=None, description="Whether a failure blocks. Default: block.")
-    gpu: GpuCount | None = Field(default=None, description="Devices the gate needs. Default: 0.")
+    scope: Scope | None = Field(default=None, description="What the verdict depends on. Default: tree.")
+    inputs: list[RepositoryPath] | None = Field(
+        default=None,
+        description="Files, folders and globs that the verdict depends on. Default: the whole tree.",
+    )
+    timeout: PositiveDuration | None = Field(
+        default=None, description="Longest wall time of one run. Default: 30m."
+    )
+    retries: Limit | None = Field(
+        default=None,
+        description="Repeats of a run without a verdict (host lost, killed, disk full). Default: 0.",
+    )
+    severity: Severity | None = Field(default=None, description="Whether a red blocks. Default: block.")
+    gpu: GpuCount | None = Field(
+        default=None, description="Devices of its host that it gets, one share of each. Default: 0."
+    )
 
 
 class HostSection(Section):

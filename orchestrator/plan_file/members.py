@@ -44,13 +44,17 @@ class Member:
         return value if isinstance(value, str) else otherwise
 
     def count(self, key: str) -> int:
-        value = self.merged.get(key)
-        number = value.value if isinstance(value, Unquoted) else None
-        return number if isinstance(number, int) else 0
+        return whole(self.merged.get(key))
 
     @property
     def host(self) -> str:
         return self.text("host", LOCAL)
+
+
+def whole(value: Tree | None) -> int:
+    """A whole number as written; 0 for anything else."""
+    number = value.value if isinstance(value, Unquoted) else None
+    return number if isinstance(number, int) else 0
 
 
 def members(root: dict[str, Tree]) -> Iterator[Member]:

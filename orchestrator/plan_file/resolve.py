@@ -79,8 +79,9 @@ def _hosts(sections: Mapping[str, HostSection]) -> Iterator[tuple[HostName, Host
 def _gate(name: str, section: GateSection) -> Gate:
     keys = section.model_dump(exclude_none=True, exclude=set(section.model_extra or ()))
     timeout = {"timeout_s": keys.pop("timeout")} if "timeout" in keys else {}
+    inputs = tuple(keys.pop("inputs", ()))
     settings = {key: plain(value) for key, value in (section.model_extra or {}).items()}
-    return Gate(name=name, settings=settings, **timeout, **keys)
+    return Gate(name=name, settings=settings, inputs=inputs, **timeout, **keys)
 
 
 def _gates(names: Iterable[str] | None, declared: Mapping[str, Gate]) -> tuple[Gate, ...]:

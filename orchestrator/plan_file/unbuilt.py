@@ -15,13 +15,7 @@ _UNBUILT: Mapping[str, Mapping[str, tuple[object, ...]]] = {
     "plan": {"agents": (), "notify": (), "retention": ()},
     "host": {"engine": ("tmux",)},
     "workstream": {"components": (), "agent": (), "brief": (), "sync": (), "review": (False,)},
-    "gate": {
-        "check": _BUILT_CHECKS,
-        "scope": ("tree",),
-        "retries": (0,),
-        "severity": ("block",),
-        "gpu": (0,),
-    },
+    "gate": {"check": _BUILT_CHECKS},
     "wave": {"winner": ()},
 }
 

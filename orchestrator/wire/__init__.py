@@ -35,8 +35,10 @@ from orchestrator.wire.repository import (
     Pushed,
     ReadChanges,
     ReadTips,
+    ReadToolchain,
     RunGates,
     Tips,
+    Toolchain,
 )
 from orchestrator.wire.workers import (
     CopiedFile,
@@ -95,6 +97,7 @@ __all__ = [
     "ReadLog",
     "ReadMetrics",
     "ReadTips",
+    "ReadToolchain",
     "RunGates",
     "Seen",
     "Start",
@@ -103,6 +106,7 @@ __all__ = [
     "Stop",
     "Stopped",
     "Tips",
+    "Toolchain",
     "Type",
     "Watched",
     "WireError",

@@ -61,11 +61,17 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
-    """A clean detached checkout kept for gates, named `name`, with set-up done for this commit."""
+    """A clean detached checkout kept for gates, named `name`, with set-up done for this commit.
+
+    `tree` is the commit's, when it is to be made sure of. Another `locks`, a text that stands for the
+    lock files, makes the set-up run again.
+    """
 
     name: str
     commit: str
+    tree: str | None = None
     setup: str | None = None
+    locks: str = ""
     copy: tuple[CopiedFile, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
 
@@ -84,16 +90,22 @@ class RunGates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateCommand:
+    """`run` tells the logs of a gate's runs apart; `env` lies over that of the checkout."""
+
     gate: str
     command: str
     timeout_s: float
+    run: str = ""
+    env: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRan:
     """`tail` is the end of the output.
 
-    `changed` names tracked files the command changed: such a gate is not ok.
+    `changed` names tracked files the command changed: such a gate is not ok. `proposal` is the path of
+    a patch that makes these changes. `infrastructure` says what outside the command kept it from an end
+    of its own: then it is neither ok nor not.
     """
 
     gate: str
@@ -104,3 +116,26 @@ class GateRan:
     log: str
     tail: str
     changed: tuple[str, ...] = ()
+    proposal: str | None = None
+    infrastructure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadToolchain:
+    """What commands find on this host. Answered by `Toolchain`.
+
+    `path` is their PATH, None for the agent's own.
+    """
+
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolchain:
+    """`system` has its version and that of its C library. A program that is missing is None."""
+
+    node: str
+    system: str
+    machine: str
+    python: str | None
+    git: str | None

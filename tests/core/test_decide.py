@@ -184,6 +184,15 @@ def landed(*names: str) -> f.WaveLanded:
     )
 
 
+def test_a_device_that_a_gate_holds_is_not_given_to_a_worker() -> None:
+    host = gpu_host(gpus=(0, 1))
+    one = plan(*(workstream(n, host=HostName("gpu"), gpu=1) for n in ("a", "b")), hosts=(host,))
+    there = Observation(hosts={"gpu": HostSeen(reachable=True, gpus_of_gates=(0,))})
+    facts = [f.StartAsked(workstream=name, by="") for name in ("a", "b")]
+    decision = decide(one, replayed(facts), there, 0.0)
+    assert [(fact.workstream, fact.gpus) for fact in decision.facts] == [("a", (1,))]  # type: ignore[union-attr]
+
+
 def test_slots_and_gpu_shares_limit_a_host() -> None:
     host = gpu_host(gpus=(0, 1), share=2, slots=4)
     names = ("a", "b", "c", "d", "e")

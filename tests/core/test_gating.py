@@ -57,6 +57,14 @@ def test_a_waves_state(
     assert wave_state(PLAN, state(*facts), tips, ONE) is expected
 
 
+@pytest.mark.parametrize("gate", [Gate(name="x", severity="warn"), Gate(name="x", scope="wave")])
+def test_warnings_and_gates_of_the_wave_hold_no_tip_back(gate: Gate) -> None:
+    one = plan(workstream("a", gates=(TESTS, gate)))
+    known = frozenset({("a", "tests", TIP)})
+    assert Tips(commits={"a": TIP}, green=known).is_green(one.workstream("a"))
+    assert not Tips(commits={"a": TIP}).is_green(one.workstream("a"))
+
+
 def test_lower_waves_land_first() -> None:
     assert waves_before(PLAN, state(*DONE), TWO) == (ONE,)
     assert waves_before(PLAN, state(*DONE, LANDED), TWO) == ()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.agent.gates import run_gates
+from orchestrator.agent.gates import LOGS_KEPT, run_gates
 from orchestrator.errors import CommandFailed, Refused
 from orchestrator.wire import Checkout, GateCommand, GateRan, RunGates, encode, frame
 from tests.support.agent_scene import Scene, copied, scene_in
@@ -139,6 +139,32 @@ def test_setup_and_copies_come_first_and_setup_only_once(scene: Scene) -> None:
     (done,) = ran(scene, "cat ran .env", setup=setup, copy=(copied(".env", "K=2\n"), copied("a.txt", "x")))
     assert done.ok and done.tail == "K=1\nK=2"
     assert ran(scene, "wc -l < ran", setup=setup + "; true", copy=(copied(".env", "K=2\n"),))[0].tail == "2"
+
+
+def test_a_setup_runs_again_for_other_lock_files(scene: Scene) -> None:
+    scene.repo.commit("ignore", __gitignore="ran\n")
+    counts = [
+        ran(scene, "wc -l < ran", setup="echo x >> ran", locks=locks)[0].tail for locks in ("", "1", "1", "2")
+    ]
+    assert counts == ["1", "2", "2", "3"]
+
+
+def test_a_checkout_that_is_not_at_its_tree_is_not_judged(scene: Scene) -> None:
+    with pytest.raises(CommandFailed, match="is not at the tree"):
+        ran(scene, "true", tree="1" * 40)
+    assert ran(scene, "true", tree=scene.repo.git("rev-parse", "main^{tree}"))[0].ok
+
+
+def test_the_logs_of_the_last_runs_are_kept(scene: Scene) -> None:
+    commit = scene.repo.git("rev-parse", "main")
+    for number in range(LOGS_KEPT + 2):
+        command = GateCommand(gate="g-1", command="echo x >> a.txt", timeout_s=30, run=f"a{number:x}.1")
+        checkout = Checkout(name="i3d", commit=commit)
+        run_gates(RunGates(place=scene.place, checkout=checkout, gates=(command,)), lambda _: None)
+    ran(scene, "true")
+    kept = [path.name for path in Path(scene.place.state, "gates", "i3d").glob("g-1-*")]
+    assert len(kept) == 2 * LOGS_KEPT  # each with its patch
+    assert "g-1-a0.1.log" not in kept
 
 
 def test_what_a_setup_made_and_git_does_not_ignore_is_made_again(scene: Scene) -> None:

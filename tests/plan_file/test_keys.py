@@ -187,13 +187,13 @@ gates:
   v: {}
   w: {run: x, check: tdd}
   x: {check: clone}
-  y: {run: x, scope: trees, severity: error}
+  y: {run: x, scope: trees, severity: error, inputs: [../x]}
 waves: {1: {workstreams: {a: {branch: a}}}}
 """,
         [
-            "4:20: unknown key 'timout'; allowed: check, gpu, retries, run, scope, severity, timeout; did you mean 'timeout'?",
-            "4:32: unknown key 'spec'; allowed: check, gpu, retries, run, scope, severity, timeout; did you mean 'scope'?",
-            "5:22: unknown key 'severty'; allowed: check, gpu, retries, run, scope, severity, timeout; did you mean 'severity'?",
+            "4:20: unknown key 'timout'; allowed: check, gpu, inputs, retries, run, scope, severity, timeout; did you mean 'timeout'?",
+            "4:32: unknown key 'spec'; allowed: check, gpu, inputs, retries, run, scope, severity, timeout; did you mean 'scope'?",
+            "5:22: unknown key 'severty'; allowed: check, gpu, inputs, retries, run, scope, severity, timeout; did you mean 'severity'?",
             "5:44: '2020-01-01' is a date in YAML; quote it: '2020-01-01'",
             "5:67: '1:30' is a number to the base 60 in YAML; quote it: '1:30'",
             "5:83: nothing here; leave the key out",
@@ -202,6 +202,7 @@ waves: {1: {workstreams: {a: {branch: a}}}}
             "8:14: unknown check 'clone'; allowed: benchmarks, clean-merge, clones, components, docs, independence, metrics, paths, redflags, review, tdd; did you mean 'clones'?",
             "9:22: unknown scope 'trees'; allowed: commits, diff, tree, wave; did you mean 'tree'?",
             "9:39: unknown severity 'error'; allowed: block, warn",
+            "9:55: the path '../x' may leave the repository by '..'; a path inside the repository is wanted",
         ],
     ),
 }

@@ -150,6 +150,7 @@ gates:
     retries: 2
     gpu: 1
     scope: wave
+  n: {run: make, scope: diff, inputs: [src/, tests/*.py]}
 agents: {coder: {run: agent, brief: do it, env: {A: b}}}
 notify: {urls: ["https://example.org"], on: [held, failed]}
 retention: {logs: 30d, results: 7d}
@@ -168,6 +169,9 @@ waves:
     assert plan.hosts["local"].gpus == (3, 5)
     assert (plan.hosts["far"].jump, plan.hosts["far"].engine) == ("bastion", "slurm")
     assert plan.gates["m"].settings == {"rule": "acc > 0.9", "least": 3, "deep": {"list": [1.5, True]}}
+    m, n = plan.gates["m"], plan.gates["n"]
+    assert (m.severity, m.retries, m.gpu, m.scope, m.inputs) == ("warn", 2, 1, "wave", ())
+    assert (n.scope, n.inputs, n.severity, n.retries) == ("diff", ("src/", "tests/*.py"), "block", 0)
     work = plan.workstreams["a"]
     assert (work.agent, work.brief, work.review, work.priority) == ("coder", "write", True, -3)
     assert (work.worktree, work.results) == ("../w", "out")
@@ -177,10 +181,6 @@ waves:
         ("plan", "retention"),
         ("host far", "engine: slurm"),
         ("gate m", "check: metrics"),
-        ("gate m", "scope: wave"),
-        ("gate m", "retries: 2"),
-        ("gate m", "severity: warn"),
-        ("gate m", "gpu: 1"),
         ("wave 1", "winner"),
         ("workstream a", "agent"),
         ("workstream a", "brief"),

@@ -242,6 +242,47 @@ waves:
             "8:38: 3 GPUs for 'a'; the host 'gpu' has 2; see 'gpus' under hosts",
         ],
     ),
+    "gates_with_more_gpus_than_their_host_has": (
+        """\
+version: 1
+project: demo
+hosts: {gpu: {ssh: gpu, gpus: 1}, cpu: {ssh: cpu}}
+gates:
+  one: {run: x, gpu: 1}
+  two: {run: x, gpu: 2}
+  merged: {run: x, gpu: 1, scope: wave}
+waves:
+  1:
+    gates: [one]
+    workstreams:
+      a: {branch: a, host: gpu, gates: [one, two]}
+      b: {branch: b, host: cpu, gates: one}
+      c: {branch: c, host: gpu, gates: merged}
+""",
+        [
+            "10:13: 1 GPU for 'gate one'; the host 'local' has 0; see 'gpus' under hosts",
+            "12:46: 2 GPUs for 'gate two'; the host 'gpu' has 1; see 'gpus' under hosts",
+            "13:40: 1 GPU for 'gate one'; the host 'cpu' has 0; see 'gpus' under hosts",
+            "14:40: 1 GPU for 'gate merged'; the host 'local' has 0; see 'gpus' under hosts",
+        ],
+    ),
+    "inputs_that_narrow_nothing_down": (
+        """\
+version: 1
+project: demo
+gates:
+  a: {run: x, inputs: []}
+  b: {check: paths, inputs: [src]}
+  c: {run: x, scope: commits, inputs: [src]}
+  d: {run: x, scope: diff, inputs: [src]}
+waves: {1: {workstreams: {a: {branch: a}}}}
+""",
+        [
+            "4:15: no inputs; leave the key out where all files count",
+            "5:21: 'inputs' beside 'check'; a built-in check knows itself what it looks at",
+            "6:31: 'inputs' with the scope 'commits', which depends on commits; leave one of them out",
+        ],
+    ),
 }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +108,19 @@ class Desk:
             self.record(f.DoneAsked(workstream=name, by="test"))
 
 
-@cache
+_links: list[Link] = []
+_opening = threading.Lock()
+
+
 def _local_link() -> Link:
-    """One agent for all tests of a process: it holds no state, and its start takes longer than a landing."""
-    return open_link(Host(name=LOCAL))
+    """One agent for all tests of a process: it holds no state, and its start takes longer than a landing.
+
+    A test may have killed it.
+    """
+    with _opening:
+        if not _links or not _links[-1].alive:
+            _links.append(open_link(Host(name=LOCAL)))
+        return _links[-1]
 
 
 def _local_site(desk: Desk) -> Site:

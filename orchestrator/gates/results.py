@@ -1,0 +1,123 @@
+"""The verdicts that are kept: greens by what they depend on. A red command is always run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator import git
+from orchestrator.agent.files import load_json, write_json
+from orchestrator.checks import CHECKS, Subject, require_check
+from orchestrator.core.gating import Outcome
+from orchestrator.core.plan import LOCAL, CommitId, Gate, Plan
+from orchestrator.gates.jobs import Job, workstream_job
+from orchestrator.gates.keys import Key, key_of
+from orchestrator.gates.toolchains import kept_toolchain
+from orchestrator.gates.verdicts import GateVerdict, verdict_of
+from orchestrator.site import Home
+
+
+def keep(home: Home, key: Key, gate: Gate, verdict: GateVerdict) -> None:
+    """Keep a green, and what a built-in check came to: that cannot be otherwise next time.
+
+    A command that is red now makes an earlier green of the same key worth nothing.
+    """
+    path = _path(home, key)
+    if verdict.is_green or (verdict.is_red and gate.check is not None):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_json(path, content_of(key, verdict))
+    elif verdict.is_red:
+        path.unlink(missing_ok=True)
+
+
+def kept_green(home: Home, job: Job, gate: Gate, key: Key) -> GateVerdict | None:
+    verdict = verdict_from(load_json(_path(home, key)), job, gate, key)
+    return verdict if verdict is not None and verdict.is_green else None
+
+
+def content_of(key: Key, verdict: GateVerdict) -> dict[str, Any]:
+    return {
+        "key": key.digest,
+        "outcome": verdict.outcome.value,
+        "seconds": verdict.seconds,
+        "attempts": verdict.attempts,
+        "log": verdict.log,
+        "proposal": verdict.proposal,
+        "message": verdict.message,
+        "commit": verdict.commit,
+    }
+
+
+def verdict_from(content: Mapping[str, Any], job: Job, gate: Gate, key: Key) -> GateVerdict | None:
+    """What somebody else's run came to; None when that is not known."""
+    if content.get("key") != key.digest:
+        return None
+    log = content.get("log")
+    return verdict_of(
+        job,
+        gate,
+        Outcome(content["outcome"]),
+        cached=True,
+        seconds=float(content.get("seconds") or 0.0),
+        attempts=int(content.get("attempts") or 1),
+        log=log if log and (job.host != LOCAL or Path(log).exists()) else None,
+        proposal=content.get("proposal"),
+        message=content.get("message") or "",
+    )
+
+
+def checked(home: Home, job: Job, gate: Gate) -> GateVerdict:
+    """Run a built-in check here.
+
+    Raises:
+        Refused: this version has no such check.
+    """
+    subject = Subject(
+        git=home.git,
+        gate=gate.name,
+        workstream=job.workstream,
+        base=job.base,
+        commit=job.commit,
+        settings=gate.settings,
+    )
+    findings = require_check(gate)(subject)
+    message = "; ".join(f"{f.path}: {f.message}" if f.path else f.message for f in findings)
+    outcome = Outcome.RED if findings else Outcome.GREEN
+    return verdict_of(job, gate, outcome, message=message, findings=findings)
+
+
+def green_gates(home: Home, plan: Plan, tips: Mapping[str, CommitId]) -> frozenset[tuple[str, str, CommitId]]:
+    """The (workstream, gate, tip) that are known to be green. Runs no command, asks no host.
+
+    Some git commands and a small file for each gate; a built-in check not made yet is made now.
+    """
+    if not tips:
+        return frozenset()
+    trees = git.find_trees(home.git, tips.values())
+    base = git.find_commits(home.git, [f"refs/heads/{plan.base}"])[f"refs/heads/{plan.base}"]
+    return frozenset(
+        (name, gate.name, tip)
+        for name, tip in tips.items()
+        if base is not None and (tree := trees[tip]) is not None
+        for gate in _green(home, workstream_job(plan.workstream(name), commit=tip, tree=tree, base=base))
+    )
+
+
+def _green(home: Home, job: Job) -> Iterator[Gate]:
+    toolchain = kept_toolchain(home, job)
+    for gate in job.gates:
+        if gate.check is None and toolchain is None:
+            continue
+        key = key_of(home, job, gate, toolchain)
+        found = load_json(_path(home, key))
+        if found.get("key") != key.digest and gate.check in CHECKS:
+            verdict = checked(home, job, gate)
+            keep(home, key, gate, verdict)
+            found = content_of(key, verdict)
+        if found.get("key") == key.digest and found.get("outcome") == Outcome.GREEN.value:
+            yield gate
+
+
+def _path(home: Home, key: Key) -> Path:
+    return home.state.gates / "results" / key.path

@@ -1,0 +1,115 @@
+"""How much runs at once on a host, over all processes of this machine that run gates of this project."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import chain
+from pathlib import Path
+
+from orchestrator.agent.files import locked, open_lock, try_lock
+from orchestrator.core.placement import devices_of, free_gpus, holders, missing_gpus
+from orchestrator.core.plan import Gate, Host
+from orchestrator.desk import Desk
+from orchestrator.gates.jobs import Job
+from orchestrator.gates.patience import Patience
+from orchestrator.home import Home
+
+AT_ONCE_ON_A_HOST = 2
+"""Gates that run side by side: test suites are heavy, and workers train beside them. Those that were
+given GPU shares are not counted: the shares bound them."""
+
+
+@contextmanager
+def place_for(desk: Desk, job: Job, gate: Gate, patience: Patience) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Wait until the gate may run: the name of its checkout, and the GPUs it is given."""
+    with ExitStack() as held:
+        gpus = held.enter_context(_gpus(desk, desk.plan.hosts[job.host], gate.gpu, patience))
+        lane = held.enter_context(_first_free(desk, job, lanes_of(job), patience.waiting_for("its checkout")))
+        if not gpus:
+            slots = [f"slot.{number}" for number in range(1, AT_ONCE_ON_A_HOST + 1)]
+            what = f"one of {AT_ONCE_ON_A_HOST} gates on {job.host} to end"
+            held.enter_context(_first_free(desk, job, slots, patience.waiting_for(what)))
+        yield lane, gpus
+
+
+def lanes_of(job: Job) -> list[str]:
+    """Its checkouts: a wave has several, for candidates that are tried side by side."""
+    more = range(2, AT_ONCE_ON_A_HOST + 1) if job.workstream is None else ()
+    return [job.name, *(f"{job.name}.{number}" for number in more)]
+
+
+@contextmanager
+def _first_free(desk: Desk, job: Job, names: Sequence[str], pause: Callable[[], None]) -> Iterator[str]:
+    while True:
+        for name in names:
+            descriptor = open_lock(_lock_file(desk.home, job.host, name))
+            if try_lock(descriptor):
+                try:
+                    yield name
+                finally:
+                    os.close(descriptor)
+                return
+            os.close(descriptor)
+        pause()
+
+
+@contextmanager
+def _gpus(desk: Desk, host: Host, count: int, patience: Patience) -> Iterator[tuple[int, ...]]:
+    if not count:
+        yield ()
+        return
+    while True:
+        with ExitStack() as held:
+            given = _take_gpus(desk, host, count, held)
+            if given is not None:
+                yield given
+                return
+        patience.pause(missing_gpus(host, count))
+
+
+def _take_gpus(desk: Desk, host: Host, count: int, held: ExitStack) -> tuple[int, ...] | None:
+    """Lock a share of each of `count` devices until `held` is left; None when there are not enough."""
+    with locked(_lock_file(desk.home, host.name, "gpu.all")):
+        shares = {device: _free_shares(desk.home, host, device) for device in host.gpus}
+        of_workers = devices_of(holders(desk.state, host.name))
+        given = free_gpus(host, (*_taken(host, shares), *of_workers), count)
+        for device, free in shares.items():
+            for descriptor in free[1:] if device in (given or ()) else free:
+                os.close(descriptor)
+    for device in given or ():
+        held.callback(os.close, shares[device][0])
+    return given
+
+
+def _free_shares(home: Home, host: Host, device: int) -> list[int]:
+    """Descriptors that lock the shares of a device which no gate holds."""
+    free = []
+    for share in range(host.share):
+        descriptor = open_lock(_lock_file(home, host.name, f"gpu.{device}.{share}"))
+        if try_lock(descriptor):
+            free.append(descriptor)
+        else:
+            os.close(descriptor)
+    return free
+
+
+def gpus_of_gates(home: Home, host: Host) -> tuple[int, ...]:
+    """The devices that gates hold now, one entry for each share."""
+    if not host.gpus or not _lock_file(home, host.name, "gpu.all").exists():
+        return ()
+    with locked(_lock_file(home, host.name, "gpu.all")):
+        shares = {device: _free_shares(home, host, device) for device in host.gpus}
+        for descriptor in chain(*shares.values()):
+            os.close(descriptor)
+    return _taken(host, shares)
+
+
+def _taken(host: Host, free: Mapping[int, Sequence[int]]) -> tuple[int, ...]:
+    return tuple(device for device in host.gpus for _ in range(host.share - len(free[device])))
+
+
+def _lock_file(home: Home, host: str, name: str) -> Path:
+    """A dot in `name` keeps it apart from every workstream's."""
+    return home.state.gates / "running" / host / f"{name}.lock"
