@@ -65,7 +65,7 @@ def build_candidate(
     """
     author = identity(repository, [base, *tips.values()])
     fold = _Fold(base)
-    with git.merging(git.common_dir(repository), base) as neutral:
+    with git.merging(git.common_dir(repository), base, like=repository) as neutral:
         for workstream in plan.of_wave(wave):
             if workstream.name in tips:
                 fold = _with(neutral, plan, fold, workstream, base, tips, author)

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from orchestrator.agent import gates, host, launches, logs, panes, repository, starting
+from orchestrator.agent import gates, host, launches, logs, panes, repository, starting, uncommitted
 from orchestrator.agent.environment import clean_environment
 from orchestrator.agent.refusals import DISK_ERRORS
 from orchestrator.agent.watch import Watch, read_metrics
@@ -30,6 +30,7 @@ from orchestrator.wire import (
     ReadLog,
     ReadMetrics,
     ReadTips,
+    ReadUncommitted,
     RunGates,
     Start,
     Stop,
@@ -53,6 +54,7 @@ def handlers() -> dict[type, Handler]:
         OpenRepository: repository.open_repository,
         ReadTips: repository.read_tips,
         ReadChanges: repository.read_changes,
+        ReadUncommitted: uncommitted.read_uncommitted,
         PushBranch: repository.push_branches,
         Probe: Watch().probe,
         ReadMetrics: read_metrics,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -84,7 +84,7 @@ class Git:
 
         try:
             code, stdout, stderr = _executor().execute(
-                [*_scrub(), "git", "-C", str(self.directory), *self._settings(), *arguments],
+                [*_scrub(self.environment), "git", "-C", str(self.directory), *self._settings(), *arguments],
                 istream=istream,
                 with_extended_output=True,
                 with_exceptions=False,
@@ -125,9 +125,12 @@ def _executor() -> Any:
     return Executor()
 
 
-def _scrub() -> list[str]:
-    """`env -u …` for the `GIT_*` variables a hook leaves behind; GitPython can add but not remove."""
-    leaked = leaked_variables()
+def _scrub(own: Collection[str]) -> list[str]:
+    """`env -u …` for the `GIT_*` variables a hook leaves behind; GitPython can add but not remove.
+
+    `own` are set on purpose: the hook's index must not come back in place of ours.
+    """
+    leaked = [name for name in leaked_variables() if name not in own]
     return ["env", *(part for name in leaked for part in ("-u", name))] if leaked else []
 
 

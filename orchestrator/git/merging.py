@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,8 +31,10 @@ class PathChange:
 
 
 @contextmanager
-def merging(common_dir: str | Path, base: str) -> Iterator[Git]:
+def merging(common_dir: str | Path, base: str, like: Git | None = None) -> Iterator[Git]:
     """Git in an empty folder of its own, with the attributes that `base` has committed.
+
+    It writes its objects where `like` does.
 
     merge-tree obeys the `.gitattributes` of the folder it runs in, uncommitted ones too, and in the
     git directory none at all (measured, git 2.39): here it answers the same wherever it is asked.
@@ -46,7 +49,22 @@ def merging(common_dir: str | Path, base: str) -> Iterator[Git]:
             target.write_text(
                 repository.run("cat-file", "blob", blob).stdout, encoding="utf-8", errors="surrogateescape"
             )
-        yield Git(folder, _SETTINGS)
+        settings, environment = (like.settings, like.environment) if like else ((), {})
+        yield Git(folder, (*_SETTINGS, *settings), environment=environment)
+
+
+def merge_rules(common_dir: str | Path, base: str) -> str:
+    """A digest of all that decides a merge besides its commits: git itself, its settings, attributes."""
+    repository = Git(common_dir)
+    own = Path(common_dir, "info", "attributes")
+    parts = (
+        repository.text("version"),
+        repr(_SETTINGS),
+        repository.run("config", "-z", "--get-regexp", r"^(merge|diff)\.", ok=(0, 1)).stdout,
+        repr(_attribute_files(repository, base)),
+        own.read_text(encoding="utf-8", errors="surrogateescape") if own.exists() else "",
+    )
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _attribute_files(git: Git, commit: str) -> list[tuple[str, str]]:

@@ -35,8 +35,11 @@ from orchestrator.wire.repository import (
     Pushed,
     ReadChanges,
     ReadTips,
+    ReadUncommitted,
     RunGates,
     Tips,
+    Uncommitted,
+    UncommittedList,
 )
 from orchestrator.wire.workers import (
     CopiedFile,
@@ -95,6 +98,7 @@ __all__ = [
     "ReadLog",
     "ReadMetrics",
     "ReadTips",
+    "ReadUncommitted",
     "RunGates",
     "Seen",
     "Start",
@@ -104,6 +108,8 @@ __all__ = [
     "Stopped",
     "Tips",
     "Type",
+    "Uncommitted",
+    "UncommittedList",
     "Watched",
     "WireError",
     "Worktree",
