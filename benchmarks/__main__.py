@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cold, idle, measuring, poll, start_time, up
+from benchmarks import cold, forecast, idle, measuring, poll, start_time, up
 from benchmarks.measuring import Figure
 
 SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
@@ -21,6 +21,7 @@ SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "up": up.measure,
     "poll": poll.measure,
     "idle": idle.measure,
+    "forecast": forecast.measure,
 }
 
 

@@ -93,9 +93,8 @@ def _spans(spans: Iterable[Span]) -> str:
 
 def _wave_lines(wave: WaveFold, forecast: Forecast) -> Iterator[str]:
     """What only the whole wave shows; what two branches show was said already."""
-    known = {frozenset((p.a, p.b)) for p in (*forecast.pairs, *forecast.against_base) if p.conflict}
     for collision in wave.collisions:
-        if all(frozenset((collision.workstream, other)) not in known for other in collision.against):
+        if not forecast.explains(collision):
             words = one_line(f"{collision.workstream} {collision.words()}")
             yield f"{styled('✗', 'red')} wave {wave.wave}: {words}"
 

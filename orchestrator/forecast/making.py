@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -59,8 +60,12 @@ def _forecast(desk: Desk, quarantine: Git, base: str, cache: ForecastCache, read
     changes = read_changes(quarantine, branches, cache)
     cases, base_cases = case_folds(changes), case_folds_with_base(quarantine, base, changes, cache)
     verdicts = Verdicts(quarantine, str(desk.home.common_dir), base, cache)
-    merges = _merges(plan, base, branches, verdicts, cases, base_cases)
-    folds = fold_waves(quarantine, plan, base, verdicts.rules, branches, cache)
+    # Folding is one short process after another: it fits beside the long one that merges the pairs.
+    with ThreadPoolExecutor(1, thread_name_prefix="folds") as beside:
+        folding = beside.submit(fold_waves, quarantine, plan, base, verdicts.rules, branches, cache)
+        merges = _merges(plan, base, branches, verdicts, cases, base_cases)
+        overlaps = find_overlaps(quarantine, changes, merges.clashing(), cache)
+        folds = folding.result()
     return Forecast(
         base=plan.base,
         base_commit=base,
@@ -68,7 +73,7 @@ def _forecast(desk: Desk, quarantine: Git, base: str, cache: ForecastCache, read
         pairs=merges.pairs,
         against_base=merges.against_base,
         waves=with_case_folds(plan, folds, cases, base_cases),
-        overlaps=find_overlaps(quarantine, changes, merges.clashing(), cache),
+        overlaps=overlaps,
         order=_order(plan, branches, merges),
         left_out=tuple(reading.left_out),
         notes=tuple(reading.notes),

@@ -121,6 +121,11 @@ class Forecast:
         pairs = (*self.pairs, *self.against_base)
         return any(pair.conflict for pair in pairs) or any(wave.conflict for wave in self.waves)
 
+    def explains(self, collision: Collision) -> bool:
+        """True when two branches conflict by themselves, so that the wave adds nothing to it."""
+        known = {frozenset((pair.a, pair.b)) for pair in (*self.pairs, *self.against_base) if pair.conflict}
+        return any(frozenset((collision.workstream, other)) in known for other in collision.against)
+
     def of(self, names: Collection[str]) -> Forecast:
         """The part that concerns at least one of `names`."""
         waves = {branch.wave for branch in self.branches if branch.name in names}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.git.command import Git
@@ -20,6 +22,7 @@ _SETTINGS = (
     "merge.conflictStyle=merge",
 )
 _ATTRIBUTES = ".gitattributes"
+_FULL_ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,22 @@ def merge_rules(common_dir: str | Path, base: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _attribute_files(git: Git, commit: str) -> list[tuple[str, str]]:
-    entries = [entry.partition("\t") for entry in git.run("ls-tree", "-r", "-z", commit).fields()]
+def _attribute_files(git: Git, commit: str) -> Sequence[tuple[str, str]]:
+    """Path and blob; of a commit's own id, which never means another, they are read once."""
+    read = _read_once if _FULL_ID.fullmatch(commit) else _read
+    return read(str(git.directory), commit)
+
+
+def _read(directory: str, commit: str) -> Sequence[tuple[str, str]]:
+    entries = [entry.partition("\t") for entry in Git(directory).run("ls-tree", "-r", "-z", commit).fields()]
     return [
         (path, meta.split(" ")[2])
         for meta, _, path in entries
         if path.rpartition("/")[2] == _ATTRIBUTES and meta.startswith("100")
     ]
+
+
+_read_once = lru_cache(maxsize=64)(_read)
 
 
 def changed_paths(git: Git, old: str, new: str) -> tuple[PathChange, ...]:

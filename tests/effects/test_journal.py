@@ -13,7 +13,7 @@ import pytest
 from orchestrator.codec import plain_fields
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact
-from orchestrator.core.state import Done, Merged, replayed
+from orchestrator.core.state import Done, Foreseen, Merged, replayed
 from orchestrator.errors import JournalError
 from orchestrator.journal import Journal
 
@@ -43,6 +43,7 @@ def test_a_journal_of_version_1_loads_for_ever(tmp_path: Path) -> None:
     assert state.of("i3d").phase == Merged(1)
     assert state.of("slow").phase == Done()
     assert state.token == "0badcafe"
+    assert state.foreseen == {("i3d", "main"): Foreseen(conflict=False, files=("b.py",))}
 
 
 def test_what_is_appended_is_read_again(tmp_path: Path) -> None:
