@@ -18,8 +18,8 @@ from orchestrator.forecast.branches import Reach
 from orchestrator.forecast.making import make_forecast
 from orchestrator.forecast.model import Forecast
 
-EVERY_S = 5.0
-PAUSE_SHARE = 50.0
+EVERY_S = 3.0
+PAUSE_SHARE = 30.0
 """A look is followed by a pause of so many times its own length: `git status` has its price."""
 
 FILES_NAMED = 20
@@ -27,12 +27,20 @@ FILES_NAMED = 20
 log = structlog.get_logger(__name__)
 
 
+def pause_after(took_s: float) -> float:
+    """How long to leave the disk alone after a look that took so long."""
+    return max(EVERY_S, PAUSE_SHARE * took_s)
+
+
 class ForecastWatch:
     """Level-triggered: a look writes down what the journal lacks, so that one that fails costs time only."""
 
-    def __init__(self, desk: Callable[[], Desk], reach: Reach) -> None:
+    def __init__(
+        self, desk: Callable[[], Desk], reach: Reach, pause: Callable[[float], float] = pause_after
+    ) -> None:
         self._desk = desk
         self._reach = reach
+        self._pause = pause
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forecast")
         self._looking = threading.Lock()
         self._due_at = 0.0
@@ -58,8 +66,8 @@ class ForecastWatch:
         except Exception:
             log.exception("bug in the forecast")
         finally:
-            took = time.monotonic() - begun
-            self._due_at = time.monotonic() + max(EVERY_S, PAUSE_SHARE * took)
+            ended = time.monotonic()
+            self._due_at = ended + self._pause(ended - begun)
             self._looking.release()
 
 
