@@ -93,7 +93,7 @@ def hunks(git: Git, blobs: Collection[tuple[str, str]]) -> dict[tuple[str, str],
         return {}
     # Git compares trees, not lists of blobs: each pair is the same name in one tree and the other.
     sides = [_tree_of_blobs(git, [pair[side] for pair in wanted]) for side in (0, 1)]
-    options = ("-r", "-p", "-U0", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv")
+    options = ("-r", "-p", "-U0", "--no-renames", "--no-color")
     plain = Git(git.directory, (*git.settings, _BIG_FILE), environment=git.environment)
     by_number = _numbered_hunks(plain.run("diff-tree", *options, *sides).stdout.split("\n"))
     return {pair: tuple(by_number.get(number, ())) for number, pair in enumerate(wanted)}

@@ -90,8 +90,13 @@ def test_names_that_only_letter_case_keeps_apart(
         ([["a", "b"]], [("a", "b")], [], ["a", "b<a"]),
         # The one that meets all others goes last: it alone is reworked.
         ([["hub", "x", "y"]], [("hub", "x"), ("hub", "y")], [], ["x", "y", "hub<x,y"]),
-        # What must be reworked for base anyhow is no reason to go late.
-        ([["a", "b", "c"]], [("a", "b"), ("a", "c")], ["b", "c"], ["a", "b<main,a", "c<main,a"]),
+        # Who must be reworked for base anyhow is not spoilt by going after another.
+        (
+            [["d", "e", "a", "b", "c"]],
+            [("a", "b"), ("a", "c"), ("d", "e")],
+            ["b", "c"],
+            ["a", "d", "e<d", "b<main,a", "c<main,a"],
+        ),
         # Waves land in their order, whatever it costs.
         ([["hub"], ["x", "y"]], [("hub", "x"), ("hub", "y")], [], ["hub", "x<hub", "y<hub"]),
     ],

@@ -160,11 +160,15 @@ def test_a_snapshot_from_within_a_hook_leaves_the_hooks_index_alone(
 
 
 def test_an_edit_right_after_the_index_was_written_is_seen(plain: Repository) -> None:
-    """Same size, same second: only the index's own time tells git to look again."""
-    file = plain.path / "a.txt"
-    stamp = (plain.path / ".git" / "index").stat().st_mtime_ns
+    """Same size, same times: only the index's own time tells git to look into the file."""
+    file, index = plain.path / "a.txt", plain.path / ".git" / "index"
+    plain.git("config", "core.trustctime", "false")
+    then = (1_600_000_000, 1_600_000_000)
+    os.utime(file, then)
+    plain.git("update-index", "--refresh")
     file.write_text("ONE\ntwo\nthree\n")
-    os.utime(file, ns=(stamp, stamp))
+    for path in (file, index):
+        os.utime(path, then)
     with git.quarantine(plain.path / ".git") as quarantine:
         snapshot = git.take_snapshot(plain.path, quarantine)
         assert snapshot is not None
