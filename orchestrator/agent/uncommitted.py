@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ _THREADS = 4
 
 def read_uncommitted(request: ReadUncommitted) -> UncommittedList:
     with git.quarantine(request.place.common_dir) as quarantine:
-        found = take_uncommitted(quarantine, request.paths)
+        found = take_uncommitted(quarantine, request.worktrees)
         packed: list[Uncommitted] = []
         room = PACKS_LIMIT_BYTES
         for worktree in found:
@@ -29,19 +29,22 @@ def read_uncommitted(request: ReadUncommitted) -> UncommittedList:
     return UncommittedList(worktrees=tuple(packed))
 
 
-def take_uncommitted(quarantine: git.Git, paths: Sequence[str]) -> tuple[Uncommitted, ...]:
-    """One for each path that is a worktree, without packs: the commits lie in `quarantine`."""
-    present = [path for path in paths if Path(path, ".git").exists()]
+def take_uncommitted(quarantine: git.Git, worktrees: Mapping[str, str]) -> tuple[Uncommitted, ...]:
+    """One for each path that is a worktree, without packs: the commits lie in `quarantine`.
+
+    `worktrees` are as in `ReadUncommitted`.
+    """
+    present = [path for path in worktrees if Path(path, ".git").exists()]
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="uncommitted") as pool:
-        return tuple(pool.map(lambda path: _uncommitted(path, quarantine), present))
+        return tuple(pool.map(lambda path: _uncommitted(path, worktrees[path], quarantine), present))
 
 
-def _uncommitted(path: str, quarantine: git.Git) -> Uncommitted:
+def _uncommitted(path: str, results: str, quarantine: git.Git) -> Uncommitted:
     try:
         operation = git.operation(git.git_dir(path))
         if operation is not None:
             return Uncommitted(path=path, reason=f"a {operation} is under way")
-        snapshot = git.take_snapshot(path, quarantine)
+        snapshot = git.take_snapshot(path, quarantine, results)
     except (CommandFailed, OSError) as error:
         return Uncommitted(path=path, reason=str(error))
     if snapshot is None:

@@ -135,11 +135,12 @@ def _work_on(
             for listed in git.list_worktrees(desk.home.git)
             if not listed.bare and listed.branch in by_branch
         }
-        answers = take_uncommitted(quarantine, tuple(places))
+        answers = take_uncommitted(quarantine, {path: w.results for path, w in places.items()})
     else:
         site = desk.site(host)
         places = {desk.state.of(w.name).worktree or site.worktree_path(w): w for w in group}
-        request = ReadUncommitted(place=site.place, paths=tuple(places))
+        worktrees = {path: w.results for path, w in places.items()}
+        request = ReadUncommitted(place=site.place, worktrees=worktrees)
         answers = site.call(request, deadline_s=SNAPSHOT_DEADLINE_S).worktrees
         for answer in answers:
             _take_in(quarantine, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import shutil
 import stat
 import tempfile
@@ -37,14 +38,16 @@ class Snapshot:
     left_out: tuple[str, ...] = ()
 
 
-def take_snapshot(worktree: str | Path, quarantine: Git) -> Snapshot | None:
+def take_snapshot(worktree: str | Path, quarantine: Git, results: str = ".") -> Snapshot | None:
     """What is changed or untracked in a worktree as a commit in `quarantine`; None where nothing is.
 
-    Equal work gives an equal commit.
+    What is untracked in the folder `results` is no work. Equal work gives an equal commit.
     """
     here = Git(worktree)
     changed = status(here, every_untracked=True)
-    paths = [path for path in (*changed.tracked, *changed.untracked) if not path.endswith("/")]
+    results_folder = f"{posixpath.normpath(results)}/"
+    untracked = [path for path in changed.untracked if not path.startswith(results_folder)]
+    paths = [path for path in (*changed.tracked, *untracked) if not path.endswith("/")]
     if not paths:
         return None
     counted = [path for path in paths[:PATHS_LIMIT] if not _is_large(Path(worktree, path))]

@@ -47,11 +47,12 @@ class ChangesList:
 class ReadUncommitted:
     """Uncommitted work in worktrees as commits. One `Uncommitted` per existing path, in an `UncommittedList`.
 
+    `worktrees` are paths, each with its results directory: what is untracked there is no work.
     Nothing is left in the repository: the commits travel in the answer.
     """
 
     place: Place
-    paths: tuple[str, ...]
+    worktrees: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

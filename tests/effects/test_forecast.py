@@ -123,6 +123,18 @@ def test_uncommitted_work_counts_and_stays_untouched(scene: Scene) -> None:
     assert conflicting(make_forecast(desk)) == []
 
 
+def test_results_that_nobody_committed_are_no_work(scene: Scene) -> None:
+    for name in ("a", "b"):
+        scene.work(name, {f"{name}.new": name})
+        (scene.worktrees / name / "results").mkdir()
+        (scene.worktrees / name / "results" / "final_metrics.json").write_text(name)
+    desk = desk_of(scene, "a", "b")
+    assert conflicting(make_forecast(desk)) == []
+    for name in ("a", "b"):
+        scene.repo.git("add", "results", cwd=scene.worktrees / name)
+    assert conflicting(make_forecast(desk)) == [("a", "b")]
+
+
 def test_work_that_cannot_count_is_said(scene: Scene) -> None:
     scene.work("a", {"a.txt": "A\n"})
     scene.work("b", {"a.txt": "B\n"})
