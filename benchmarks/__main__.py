@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import candidate, cold, idle, isolation, measuring, poll, start_time, up, wave_check
+from benchmarks import candidate, cold, forecast, idle, isolation, measuring, poll, start_time, up, wave_check
 from benchmarks.measuring import Figure
 
 SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
@@ -24,6 +24,7 @@ SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "candidate": candidate.measure,
     "isolation": isolation.measure,
     "wave_check": wave_check.measure,
+    "forecast": forecast.measure,
 }
 
 

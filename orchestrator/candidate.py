@@ -69,7 +69,7 @@ def build_candidate(
         Refused: a shallow clone lacks the history that merging needs.
     """
     author = identity(repository, [base, *tips.values()])
-    with git.merging(git.common_dir(repository), base) as neutral:
+    with git.merging(git.common_dir(repository), base, like=repository) as neutral:
         fold = _Fold(base, git.commits_beyond(neutral, base, tips.values()))
         for workstream in plan.of_wave(wave):
             if workstream.name in tips:

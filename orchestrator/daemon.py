@@ -37,6 +37,7 @@ from orchestrator.core.plan import HostName, Plan
 from orchestrator.core.state import State
 from orchestrator.core.status import DaemonStatus
 from orchestrator.errors import Bug, ExitStatus, OrchestratorError, Refused
+from orchestrator.forecast.watch import ForecastWatch, is_worth_a_look
 from orchestrator.harvest import Harvest, has_finished
 from orchestrator.inbox import Happened, Leave, Message, Tick
 from orchestrator.journal import Journal
@@ -74,6 +75,9 @@ class Daemon:
         self._lanes: dict[HostName, Lane] = {}
         self._answers = Answers(self._levers())
         self._harvest = Harvest(lambda: DaemonDesk(self, Talk()), self._inbox)
+        self._forecast = ForecastWatch(
+            lambda: DaemonDesk(self, Talk()), lambda host: self._loop.view.observation.reachable(host)
+        )
         self._api = Api(home.state.socket, home.state.journal, lambda: self._loop.view, self._inbox)
         self._scheduler = BackgroundScheduler(timezone="UTC")
 
@@ -130,6 +134,7 @@ class Daemon:
         self._scheduler.shutdown(wait=False)
         self._api.stop()
         self._harvest.close()
+        self._forecast.close()
         self._sites.close_all()
         for lane in self._lanes.values():
             lane.close()
@@ -166,6 +171,8 @@ class Daemon:
         if time.monotonic() >= self._harvest_at and has_finished(view.plan, view.state):
             self._harvest_at = time.monotonic() + HARVEST_EVERY_S
             self._harvest.look()
+        if is_worth_a_look(view.state):
+            self._forecast.look()
 
     def _adopt(self, plan: Plan) -> None:
         self._loop.adopt(plan)

@@ -46,6 +46,10 @@ class StatePaths:
         return self.root / "gates"
 
     @property
+    def forecast(self) -> Path:
+        return self.root / "forecast"
+
+    @property
     def socket(self) -> Path:
         """Where the daemon listens. A path too long for a socket moves to a private short one."""
         path = self.root / "daemon.sock"

@@ -29,7 +29,7 @@ _UNRELATED = b"refusing to merge unrelated histories"
 # A folder renamed over files that became folders (git 2.39.5): the merge conflicts, `git merge` aborts.
 _BUG = b"BUG: merge-ort.c"
 # Where two kinds of things want one path, git keeps one beside it, named after its side.
-_SIDE = re.compile(r"~(HEAD|[0-9a-f]{40,64})(?=_\d+$|/|$)")
+_SIDE = re.compile(r"~(HEAD|[0-9a-f]{40,64})(_\d+)?(?=/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +97,4 @@ class Worktree:
 
 def without_side(path: str) -> str:
     """The path with the name of its side cut out, which depends on how the commit was named."""
-    return _SIDE.sub("~", path)
+    return _SIDE.sub("", path)

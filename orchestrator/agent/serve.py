@@ -12,7 +12,17 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from orchestrator.agent import gates, host, launches, logs, panes, repository, starting, toolchain
+from orchestrator.agent import (
+    gates,
+    host,
+    launches,
+    logs,
+    panes,
+    repository,
+    starting,
+    toolchain,
+    uncommitted,
+)
 from orchestrator.agent.environment import clean_environment
 from orchestrator.agent.refusals import DISK_ERRORS
 from orchestrator.agent.watch import Watch, read_metrics
@@ -31,6 +41,7 @@ from orchestrator.wire import (
     ReadMetrics,
     ReadTips,
     ReadToolchain,
+    ReadUncommitted,
     RunGates,
     Start,
     Stop,
@@ -55,6 +66,7 @@ def handlers() -> dict[type, Handler]:
         ReadTips: repository.read_tips,
         ReadToolchain: toolchain.read_toolchain,
         ReadChanges: repository.read_changes,
+        ReadUncommitted: uncommitted.read_uncommitted,
         PushBranch: repository.push_branches,
         Probe: Watch().probe,
         ReadMetrics: read_metrics,

@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli import (
     attach,
+    conflicts,
     control,
     doctor,
     events,
@@ -93,6 +94,7 @@ _command(SEE, "events", events.events, "events -f")
 _command(TALK, "attach", attach.attach, "attach i3d")
 _command(TALK, "send", send.send, "send i3d 'make test'")
 _command(TALK, "exec", execute.execute, "exec i3d -- git log --oneline -3")
+_command(LAND, "conflicts", conflicts.conflicts, "conflicts i3d slowfast")
 _add(_gates, "list", gate.list_gates, "orchestrator gate list")
 _add(_gates, "run", gate.run, "orchestrator gate run i3d --gate tests")
 _add(_waves, "list", wave.list_waves, "orchestrator wave list")

@@ -39,6 +39,8 @@ STATE_STYLES = {
     "open": ("dim",),
 }
 METRICS_SHOWN = 3
+CONFLICTS_SHOWN = 5
+FILES_SHOWN = 3
 
 
 def print_status(document: Document) -> None:
@@ -69,8 +71,23 @@ def footer(document: Document) -> list[str]:
         for h in document["hosts"]
         if h["reachable"] is False
     ]
+    ahead = [one for one in document.get("conflicts", ()) if one["conflict"]]
+    overlaps = len(document.get("conflicts", ())) - len(ahead)
     daemon = [] if document["daemon"]["running"] else ["no daemon runs; start it with: orchestrator up"]
-    return ["", *waves, *silent, *daemon]
+    return ["", *waves, *_conflicts(ahead, overlaps), *silent, *daemon]
+
+
+def _conflicts(ahead: list[Document], overlaps: int) -> list[str]:
+    """What the daemon foresees; `conflicts` says the rest."""
+    lines = [
+        f"conflict ahead: {' and '.join(one['between'])}"
+        + (f" in {one_line(', '.join(one['files'][:FILES_SHOWN]))}" if one["files"] else "")
+        for one in ahead[:CONFLICTS_SHOWN]
+    ]
+    more = [f"{len(ahead) - CONFLICTS_SHOWN} more conflicts ahead"] if len(ahead) > CONFLICTS_SHOWN else []
+    shared = [f"{overlaps} pair{'s' if overlaps > 1 else ''} in the same files"] if overlaps else []
+    found = [*lines, *more, *shared]
+    return [*found[:-1], f"{found[-1]}; see: orchestrator conflicts"] if found else []
 
 
 def _row(w: Document) -> Row:

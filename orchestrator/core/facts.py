@@ -276,6 +276,29 @@ class WaveIsolated:
     proven: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictForeseen:
+    """Branches that would conflict, were they merged now; with base, `between` has base's name last."""
+
+    between: tuple[str, ...]
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlapForeseen:
+    """Branches that touch the same files and merge all the same."""
+
+    between: tuple[str, ...]
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastCleared:
+    """What was foreseen between them is gone."""
+
+    between: tuple[str, ...]
+
+
 Fact = (
     JournalBegun
     | DaemonStarted
@@ -306,4 +329,7 @@ Fact = (
     | LandingRefused
     | PartTried
     | WaveIsolated
+    | ConflictForeseen
+    | OverlapForeseen
+    | ForecastCleared
 )

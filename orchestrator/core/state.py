@@ -143,10 +143,19 @@ class WaveRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """What would come of merging some branches now: a conflict, or only the same files."""
+
+    conflict: bool
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     token: str = ""
     workstreams: Mapping[str, WorkstreamRecord] = field(default_factory=dict)
     waves: Mapping[int, WaveRecord] = field(default_factory=dict)
+    foreseen: Mapping[tuple[str, ...], Foreseen] = field(default_factory=dict)
 
     def of(self, workstream: str) -> WorkstreamRecord:
         return self.workstreams.get(workstream, _BLANK)
@@ -178,6 +187,8 @@ class State:
                 return self
             case f.LandingBegun() | f.WaveLanded() | f.LandingRefused():
                 return _after_landing(self, fact)
+            case f.ConflictForeseen() | f.OverlapForeseen() | f.ForecastCleared():
+                return replace(self, foreseen=_after_forecast(self.foreseen, fact))
             case _:
                 record = self.of(fact.workstream)
                 return self._with(fact.workstream, _after(record, fact))
@@ -319,6 +330,17 @@ def _after_judgement(
 
 def _at_stage(record: WorkstreamRecord, index: int) -> WorkstreamRecord:
     return replace(record, phase=Wanted(), stage=index, attempts=0, failures=0, elapsed_s=0.0)
+
+
+def _after_forecast(
+    foreseen: Mapping[tuple[str, ...], Foreseen],
+    fact: f.ConflictForeseen | f.OverlapForeseen | f.ForecastCleared,
+) -> Mapping[tuple[str, ...], Foreseen]:
+    others = {between: one for between, one in foreseen.items() if between != fact.between}
+    if isinstance(fact, f.ForecastCleared):
+        return others
+    one = Foreseen(conflict=isinstance(fact, f.ConflictForeseen), files=fact.files)
+    return {**others, fact.between: one}
 
 
 def _after_landing(state: State, fact: f.LandingBegun | f.WaveLanded | f.LandingRefused) -> State:

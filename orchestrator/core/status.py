@@ -83,6 +83,15 @@ class WaveStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeseenStatus:
+    """Branches that would conflict if merged now (`conflict`), or that touch the same files."""
+
+    between: tuple[str, ...]
+    conflict: bool
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStatus:
     running: bool
     pid: int | None
@@ -99,6 +108,7 @@ class Status:
     hosts: tuple[HostStatus, ...]
     workstreams: tuple[WorkstreamStatus, ...]
     waves: tuple[WaveStatus, ...]
+    conflicts: tuple[ForeseenStatus, ...]
 
 
 def status(
@@ -123,6 +133,10 @@ def status(
                 base_after=parts[-1].base_after if (parts := state.wave(number).parts) else None,
             )
             for number, wave in plan.waves.items()
+        ),
+        conflicts=tuple(
+            ForeseenStatus(between=between, conflict=one.conflict, files=one.files)
+            for between, one in state.foreseen.items()
         ),
     )
 

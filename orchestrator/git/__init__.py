@@ -6,26 +6,42 @@ GitPython's package has the same top-level name: import this one as `from orches
 from __future__ import annotations
 
 from orchestrator.git.command import Git, Output
+from orchestrator.git.comparing import (
+    BlobChange,
+    Hunk,
+    blob_changes,
+    hunks,
+    not_contained,
+    tracked_paths,
+)
+from orchestrator.git.conflicts import (
+    CASE_FOLD,
+    Conflict,
+    ConflictFile,
+    Merged,
+    NotMergeable,
+    Stage,
+    merge_pairs,
+    merge_tree,
+)
 from orchestrator.git.merging import (
     PathChange,
     branch_being_rebased,
     changed_paths,
     commit_times,
+    merge_rules,
     merging,
 )
 from orchestrator.git.objects import (
-    Conflict,
-    ConflictFile,
     Identity,
-    Merged,
     TreeEntry,
     commit_tree,
     make_tag,
-    merge_tree,
     read_tree_two_way,
     tree_entries,
     tree_of,
 )
+from orchestrator.git.quarantine import quarantine
 from orchestrator.git.refs import (
     Commit,
     Create,
@@ -49,6 +65,7 @@ from orchestrator.git.refs import (
     update_refs,
 )
 from orchestrator.git.remote import config, init, push, set_config
+from orchestrator.git.snapshots import Snapshot, pack_of, take_snapshot, unpack
 from orchestrator.git.worktrees import (
     Changed,
     WorktreeListed,
@@ -70,6 +87,8 @@ from orchestrator.git.worktrees import (
 )
 
 __all__ = [
+    "CASE_FOLD",
+    "BlobChange",
     "Changed",
     "Commit",
     "Conflict",
@@ -77,16 +96,21 @@ __all__ = [
     "Create",
     "Delete",
     "Git",
+    "Hunk",
     "Identity",
     "Merged",
+    "NotMergeable",
     "Output",
     "PathChange",
     "RefsNotMoved",
+    "Snapshot",
+    "Stage",
     "TreeEntry",
     "Update",
     "Verify",
     "WorktreeListed",
     "add_worktree",
+    "blob_changes",
     "branch_being_rebased",
     "branches",
     "changed_paths",
@@ -102,6 +126,7 @@ __all__ = [
     "find_commits",
     "find_trees",
     "git_dir",
+    "hunks",
     "ignored_files",
     "init",
     "is_ancestor",
@@ -110,11 +135,16 @@ __all__ = [
     "log",
     "make_tag",
     "merge_base",
+    "merge_pairs",
+    "merge_rules",
     "merge_tree",
     "merging",
     "move_checkout",
+    "not_contained",
     "operation",
+    "pack_of",
     "push",
+    "quarantine",
     "read_tree_two_way",
     "refs",
     "remove_leftover",
@@ -123,10 +153,13 @@ __all__ = [
     "restore_checkout",
     "set_config",
     "status",
+    "take_snapshot",
     "tracked_files",
+    "tracked_paths",
     "tree_entries",
     "tree_of",
     "unlock_worktree",
+    "unpack",
     "update_refs",
     "write_patch",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.git.command import Git
@@ -25,6 +27,7 @@ _NOBODYS = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AT
 _FETCHING = re.compile(r"(remote|url|credential|http|ssh|protocol)\..*|core\.(sshcommand|gitproxy|askpass)")
 _PROMISOR = re.compile(r"remote\..*\.promisor|extensions\.partialclone")
 _OBEYED = (".gitattributes", ".gitmodules")
+_FULL_ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,10 @@ class PathChange:
 
 
 @contextmanager
-def merging(common_dir: str | Path, base: str) -> Iterator[Git]:
+def merging(common_dir: str | Path, base: str, like: Git | None = None) -> Iterator[Git]:
     """Git in an empty folder of its own, over the repository's objects, with `base`'s committed attributes.
+
+    It writes its objects where `like` does.
 
     merge-tree obeys the `.gitattributes` of the folder it runs in, uncommitted ones too, and in the
     git directory none at all (measured, git 2.39); it runs the merge drivers that settings define. Here
@@ -55,7 +60,16 @@ def merging(common_dir: str | Path, base: str) -> Iterator[Git]:
             target.parent.mkdir(parents=True, exist_ok=True)
             content = repository.run("cat-file", "blob", blob).stdout
             target.write_bytes(content.encode("utf-8", "surrogateescape"))
-        yield Git(folder, _SETTINGS, environment={**_NOBODYS, **_fetching(settings)})
+        extra, objects = (like.settings, like.environment) if like else ((), {})
+        environment = {**_NOBODYS, **_fetching(settings), **objects}
+        yield Git(folder, (*_SETTINGS, *extra), environment=environment)
+
+
+def merge_rules(common_dir: str | Path, base: str) -> str:
+    """A digest of all that decides a merge besides its commits: git itself, its settings, attributes."""
+    repository = Git(common_dir)
+    parts = (repository.text("version"), repr(_SETTINGS), repr(_obeyed_files(repository, base)))
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _settings_of(git: Git) -> dict[str, list[str]]:
@@ -96,15 +110,26 @@ def _fetching(settings: Mapping[str, list[str]]) -> dict[str, str]:
     }
 
 
-def _obeyed_files(git: Git, commit: str) -> list[tuple[str, str]]:
-    """Paths and blobs of the committed files that merging reads: attributes, and where submodules are."""
-    listed = git.run("ls-tree", "-r", "-z", commit).fields()
+def _obeyed_files(git: Git, commit: str) -> Sequence[tuple[str, str]]:
+    """Paths and blobs of the committed files that merging reads: attributes, and where submodules are.
+
+    Of a commit's own id, which never means another, they are read once.
+    """
+    read = _read_once if _FULL_ID.fullmatch(commit) else _read
+    return read(str(git.directory), commit)
+
+
+def _read(directory: str, commit: str) -> Sequence[tuple[str, str]]:
+    listed = Git(directory).run("ls-tree", "-r", "-z", commit).fields()
     entries = [entry.partition("\t") for entry in listed if entry.endswith(_OBEYED)]
     return [
         (path, meta.split(" ")[2])
         for meta, _, path in entries
         if meta.startswith("100") and path.rpartition("/")[2] in _OBEYED and _stays_inside(path)
     ]
+
+
+_read_once = lru_cache(maxsize=64)(_read)
 
 
 def _stays_inside(path: str) -> bool:

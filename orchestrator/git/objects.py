@@ -29,27 +29,6 @@ class Identity:
         return f"{self.name} <{self.email}> {self.seconds} +0000"
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    tree: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConflictFile:
-    """`kind` is git's own: `content`, `modify/delete`, `add/add`, `rename/rename`, …"""
-
-    path: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """`tree` is the merge with conflict markers."""
-
-    tree: str
-    files: tuple[ConflictFile, ...]
-
-
 def tree_of(git: Git, commit: str) -> str:
     tree = find_trees(git, [commit])[commit]
     if tree is None:
@@ -78,49 +57,6 @@ def _tree_entry(field: str) -> TreeEntry:
     meta, _, path = field.partition("\t")
     mode, kind, ident = meta.split(" ")
     return TreeEntry(mode, kind, ident, path)
-
-
-def merge_tree(git: Git, ours: str, theirs: str) -> Merged | Conflict:
-    """Merge two commits in memory; no worktree, index or ref is touched.
-
-    Raises:
-        CommandFailed: a commit is missing, or the histories are unrelated.
-    """
-    arguments = ("merge-tree", "--write-tree", "--messages", "-z", ours, theirs)
-    output = git.run(*arguments, ok=(0, 1))
-    # Exit 1 also means a bad ref (measured, git 2.39): only a printed tree makes it a conflict.
-    tree, _, rest = output.stdout.partition("\0")
-    if len(tree) not in (40, 64):
-        raise CommandFailed(f"git merge-tree could not merge {ours} and {theirs}", output.stderr or None)
-    return Merged(tree) if output.code == 0 else Conflict(tree, _conflict_files(rest))
-
-
-def _conflict_files(rest: str) -> tuple[ConflictFile, ...]:
-    entries, _, messages = rest.partition("\0\0")
-    paths = dict.fromkeys(entry.partition("\t")[2] for entry in entries.split("\0") if entry)
-    kinds = _conflict_kinds(messages.split("\0"))
-    return tuple(ConflictFile(path, kinds.get(path, "content")) for path in paths if path)
-
-
-def _conflict_kinds(fields: Sequence[str]) -> dict[str, str]:
-    """Of messages `<n> <path>*n <type> <text>`, each conflicting path's first conflict type."""
-    kinds: dict[str, str] = {}
-    position = 0
-    while position < len(fields) and fields[position].isdigit():
-        count = int(fields[position])
-        paths = fields[position + 1 : position + 1 + count]
-        kind, text = fields[position + 1 + count : position + 3 + count]
-        if kind.startswith("CONFLICT ("):
-            for path in paths:
-                kinds.setdefault(path, _kind(kind, text))
-        position += count + 3
-    return kinds
-
-
-def _kind(kind: str, text: str) -> str:
-    # The type is stable but calls add/add `contents`; the text begins with the same form, more exact.
-    exact = text if text.startswith("CONFLICT (") else kind
-    return exact.removeprefix("CONFLICT (").partition(")")[0]
 
 
 def commit_tree(

@@ -44,6 +44,39 @@ class ChangesList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadUncommitted:
+    """Uncommitted work in worktrees as commits. One `Uncommitted` per existing path, in an `UncommittedList`.
+
+    `worktrees` are paths, each with its results directory: what is untracked there is no work.
+    Nothing is left in the repository: the commits travel in the answer.
+    """
+
+    place: Place
+    worktrees: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncommitted:
+    """`commit` is None where nothing is uncommitted, or where `reason` says why it could not be taken.
+
+    `pack` (base64) holds what a repository with `head` lacks; `left_out` are paths too large or too many.
+    """
+
+    path: str
+    commit: str | None = None
+    head: str | None = None
+    branch: str | None = None
+    pack: str = ""
+    left_out: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UncommittedList:
+    worktrees: tuple[Uncommitted, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PushBranch:
     """Push branches from this host's clone to a remote. Answered by `Pushed`."""
 

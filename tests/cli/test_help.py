@@ -20,7 +20,7 @@ COMMANDS = (
         "send",
         "exec",
     ),
-    *("stop", "restart", "resume", "done", "wait", "keepalive", "events"),
+    *("stop", "restart", "resume", "done", "wait", "keepalive", "events", "conflicts"),
 )
 NESTED = ("gate list", "gate run", "wave list", "wave show", "wave check", "wave merge")
 

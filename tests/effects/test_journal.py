@@ -13,7 +13,7 @@ import pytest
 from orchestrator.codec import plain_fields
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact
-from orchestrator.core.state import Done, Merged, replayed
+from orchestrator.core.state import Done, Foreseen, Merged, replayed
 from orchestrator.errors import JournalError
 from orchestrator.journal import Journal
 
@@ -45,6 +45,7 @@ def test_a_journal_of_version_1_loads_for_ever(tmp_path: Path) -> None:
     assert state.token == "0badcafe"
     assert state.wave(1).landed is not None and state.wave(2).landed is None
     assert state.wave(2).members_landed == ("a",)
+    assert state.foreseen == {("i3d", "main"): Foreseen(conflict=False, files=("b.py",))}
 
 
 def test_what_is_appended_is_read_again(tmp_path: Path) -> None:
