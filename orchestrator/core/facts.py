@@ -196,8 +196,21 @@ class LandingAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefStep:
+    """A ref from one object to another; None where there is no such ref."""
+
+    ref: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LandingBegun:
-    """Written before any ref moves: what the transaction will do, so that it can be finished or undone."""
+    """Written before any ref moves: what the transaction will do, so that it can be finished or undone.
+
+    `refs` are those that move with base, in the transaction's order; `verified` those that must stand
+    still. A journal from before they were kept has the tag only.
+    """
 
     wave: int
     base: str
@@ -206,6 +219,8 @@ class LandingBegun:
     tag: str
     tag_object: str
     tips: dict[str, str]
+    refs: tuple[RefStep, ...] = ()
+    verified: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

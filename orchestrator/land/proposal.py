@@ -180,15 +180,18 @@ def _integration_taken(desk: Desk, proposal: Proposal) -> Iterator[Reason]:
     where = checkouts_of(desk.home.git, branch)
     if where:
         yield Reason(text=f"the branch {branch} is checked out in {where[0]}; switch that to another")
-    standing = integration_standing(desk, branch)
-    if standing is None or proposal.candidate is None or is_ours(desk.home.git, standing):
+    if proposal.candidate is None or branch not in git.branches(desk.home.git, [branch]):
         return
-    if not git.is_ancestor(desk.home.git, standing, proposal.candidate.commit):
+    if replaceable_integration(desk, branch, proposal.candidate.commit) is None:
         yield Reason(text=f"the branch {branch} has commits of its own; rename or delete it")
 
 
-def integration_standing(desk: Desk, branch: BranchName) -> str | None:
-    return git.branches(desk.home.git, [branch]).get(branch)
+def replaceable_integration(desk: Desk, branch: BranchName, candidate: str) -> str | None:
+    """Where the integration branch stands, if that may make room; None where it does not exist, too."""
+    standing = git.branches(desk.home.git, [branch]).get(branch)
+    if standing is None or is_ours(desk.home.git, standing):
+        return standing
+    return standing if git.is_ancestor(desk.home.git, standing, candidate) else None
 
 
 def _checkouts(desk: Desk, proposal: Proposal) -> Iterator[Reason]:

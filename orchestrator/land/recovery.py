@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from orchestrator import git
 from orchestrator.agent.files import open_lock, try_lock
-from orchestrator.core.facts import LandingBegun, LandingRefused, WaveLanded
+from orchestrator.core.facts import LandingBegun, LandingRefused, RefStep, WaveLanded
 from orchestrator.desk import Desk
 from orchestrator.errors import CommandFailed, Refused
 from orchestrator.land.checkouts import checkouts_of, follow, in_the_way, named, step
-from orchestrator.land.moving import durable
+from orchestrator.land.moving import RefMove, durable
 from orchestrator.site import Home
 
 INTERRUPTED = "interrupted before anything moved"
@@ -99,6 +99,19 @@ def _withdraw(desk: Desk, begun: LandingBegun, tag: str | None) -> None:
         git.update_refs(durable(desk.home), [deletion], f"wave {begun.wave}: undo the landing")
     desk.record(LandingRefused(wave=begun.wave, reasons=(INTERRUPTED,)))
     desk.say(f"wave {begun.wave}: its interrupted landing had moved nothing")
+
+
+def move_of(begun: LandingBegun) -> RefMove:
+    """A landing that was begun, as a move; before `refs` were kept, the tag moved, and no other is known."""
+    tag = RefStep(ref=f"refs/tags/{begun.tag}", old=None, new=begun.tag_object)
+    return RefMove(
+        base=begun.base,
+        old=begun.base_before,
+        new=begun.candidate,
+        reason=f"wave {begun.wave}: land",
+        others=begun.refs or (tag,),
+        verified=begun.verified,
+    )
 
 
 def landed(begun: LandingBegun) -> WaveLanded:
