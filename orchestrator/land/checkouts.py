@@ -22,6 +22,11 @@ class Step:
     new: str
     changes: tuple[PathChange, ...]
 
+    def back(self) -> Step:
+        opposite = {"A": "D", "D": "A"}
+        changes = tuple(git.PathChange(c.path, opposite.get(c.kind, c.kind)) for c in self.changes)
+        return Step(self.new, self.old, changes)
+
 
 def step(repository: Git, old: str, new: str) -> Step:
     return Step(old, new, git.changed_paths(repository, old, new))
@@ -37,7 +42,18 @@ def checkouts_of(repository: Git, branch: str) -> tuple[Path, ...]:
 
 def obstacles(repository: Git, branch: str, move: Step) -> tuple[str, ...]:
     """Why worktrees that have `branch` checked out could not follow; they are not touched."""
-    return (*_rebases(repository, branch), *_in_checkouts(checkouts_of(repository, branch), move))
+    return (
+        *_unreachable(repository, branch),
+        *_rebases(repository, branch),
+        *_in_checkouts(checkouts_of(repository, branch), move),
+    )
+
+
+def _unreachable(repository: Git, branch: str) -> Iterator[str]:
+    for worktree in git.list_worktrees(repository):
+        if worktree.branch == branch and not worktree.bare and not Path(worktree.path, ".git").exists():
+            how = "git worktree prune forgets it, if it is gone for good"
+            yield f"{worktree.path}: has {branch} checked out, and is not there to follow; {how}"
 
 
 def _rebases(repository: Git, branch: str) -> Iterator[str]:
@@ -53,6 +69,9 @@ def _in_checkouts(paths: Sequence[Path], move: Step) -> Iterator[str]:
         operation = git.operation(git.git_dir(path))
         if operation is not None:
             yield f"{path}: a {operation} is under way"
+            continue
+        if (git.git_dir(path) / "index.lock").exists():
+            yield f"{path}: another git is at work there, or left {git.git_dir(path) / 'index.lock'}"
             continue
         yield from _overlaps(path, move)
 
@@ -110,23 +129,6 @@ def _tracked(root: Path, names: Sequence[str]) -> tuple[str, ...]:
         return ()
     literal = Git(root, environment={"GIT_LITERAL_PATHSPECS": "1"})
     return git.tracked_files(literal, names)
-
-
-def follow(paths: Sequence[Path], move: Step) -> None:
-    """Carry every checkout over, or none.
-
-    Raises:
-        CommandFailed: one could not follow; those that had are back.
-    """
-    done: list[Path] = []
-    for path in paths:
-        try:
-            git.read_tree_two_way(Git(path), move.old, move.new)
-        except CommandFailed:
-            for earlier in done:
-                git.read_tree_two_way(Git(earlier), move.new, move.old)
-            raise
-        done.append(path)
 
 
 def named(names: Sequence[str]) -> str:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from orchestrator import git
 from orchestrator.core.facts import RefStep
 from orchestrator.errors import CommandFailed, Refused
 from orchestrator.git import Git
-from orchestrator.land.checkouts import checkouts_of, follow, step
+from orchestrator.land.checkouts import Step, checkouts_of, step
+from orchestrator.land.following import bring, carry
+from orchestrator.land.locks import Grip, clear, grip, index_lock, ref_locks
 from orchestrator.site import Home
 
 REFS_DEADLINE_S = 60.0
 """For one transaction of refs, which takes milliseconds: a git that needs longer hangs, and is ended."""
+
+
+class Settled(Enum):
+    DONE = "done"
+    UNDONE = "undone"
 
 
 class NotMoved(Exception):
@@ -64,26 +72,32 @@ def carry_out(home: Home, move: RefMove) -> None:
 
     Raises:
         NotMoved: a ref was not where it was expected, or a checkout could not follow; all is back.
-        Refused: it could not be undone either; a person must look.
+        Refused: it could not be undone either; `settle` finishes or undoes it once what is said is mended.
     """
-    checkouts = checkouts_of(home.git, move.base)
-    travel = step(home.git, move.old, move.new)
-    try:
-        _transact(durable(home), move)
-    except git.RefsNotMoved as error:
-        raise NotMoved(f"a branch or base moved meanwhile; run it again ({error.message})") from error
-    try:
-        follow(checkouts, travel)
-    except CommandFailed as error:
-        _refs_back(durable(home), move)
-        raise NotMoved(f"a checkout of {move.base} could not follow: {error.message}") from error
+    with grip(home) as hold:
+        try:
+            _transact(hold, move, move.steps())
+        except git.RefsNotMoved as error:
+            if not error.interrupted or _settle(hold, move) is Settled.UNDONE:
+                raise NotMoved(_words(move, error)) from error
+        try:
+            _follow(hold, move.base, step(home.git, move.old, move.new), carry)
+        except CommandFailed as error:
+            _settle(hold, move, Settled.UNDONE)
+            raise NotMoved(f"a checkout of {move.base} could not follow: {error.message}") from error
+
+
+def _words(move: RefMove, error: git.RefsNotMoved) -> str:
+    if error.interrupted:
+        return f"{error.message}; nothing moved, or it is back"
+    return f"a branch or {move.base} moved meanwhile; run it again ({error.message})"
 
 
 def take_back(home: Home, move: RefMove) -> None:
     """Undo a move that was carried out: refs and checkouts.
 
     Raises:
-        Refused: it could not be undone; a person must look.
+        Refused: it could not be undone; `settle` can, once what is said is mended.
     """
     try:
         carry_out(home, move.back())
@@ -91,12 +105,67 @@ def take_back(home: Home, move: RefMove) -> None:
         raise Refused(f"{move.reason} is not undone: {error}") from error
 
 
-def _transact(repository: Git, move: RefMove) -> None:
-    changes = [
-        *(git.Verify(ref, commit) for ref, commit in move.verified.items()),
-        *map(_change, move.steps()),
-    ]
-    git.update_refs(repository, changes, move.reason, timeout_s=REFS_DEADLINE_S)
+def settle(home: Home, move: RefMove) -> Settled:
+    """Finish or undo a move that was begun and interrupted anywhere, inside git's own commit of refs too.
+
+    It is finished where base had moved, undone where not; somebody's commits on top of either stay.
+
+    Raises:
+        Refused: what is left needs a person; the message says what, and the hint what to do.
+    """
+    with grip(home) as hold:
+        return _settle(hold, move)
+
+
+def _settle(hold: Grip, move: RefMove, goal: Settled | None = None) -> Settled:
+    """`goal` is None where the refs tell."""
+    _clear_locks(hold.home, move)
+    found = git.refs(hold.home.git, *(step.ref for step in move.steps()))
+    reached = goal or _reached(hold.home.git, move, found)
+    if reached is None:
+        raise _needs_a_person(move, found)
+    toward = move if reached is Settled.DONE else move.back()
+    exact = goal is not None or found[move.base_ref] in (move.old, move.new)
+    steps = toward.steps() if exact else toward.others
+    left = [step for step in steps if found.get(step.ref) == step.old and step.old != step.new]
+    try:
+        if left:
+            _transact(hold, replace(toward, verified={}), left)
+        if exact:
+            _follow(hold, move.base, step(hold.home.git, toward.old, toward.new), bring)
+    except CommandFailed as error:
+        raise _stuck(toward, error) from error
+    return reached
+
+
+def _reached(repository: Git, move: RefMove, found: Mapping[str, str]) -> Settled | None:
+    """Which side of the move the refs are on; None where somebody took them elsewhere."""
+    base = found.get(move.base_ref)
+    if base is None or any(found.get(step.ref) not in (step.old, step.new) for step in move.others):
+        return None
+    if move.old == move.new:
+        moved = all(found.get(step.ref) == step.new for step in move.others)
+        return Settled.DONE if moved else Settled.UNDONE
+    sides = [(move.new, Settled.DONE), (move.old, Settled.UNDONE)]
+    if git.is_ancestor(repository, move.new, move.old):
+        sides.reverse()  # a move back: what descends from the later commit descends from both
+    return next((side for commit, side in sides if git.is_ancestor(repository, commit, base)), None)
+
+
+def _clear_locks(home: Home, move: RefMove) -> None:
+    values = {step.ref: {oid for oid in (step.old, step.new) if oid} for step in move.steps()}
+    values |= {ref: {oid} for ref, oid in move.verified.items()}
+    checkouts = checkouts_of(home.git, move.base)
+    folders = {home.common_dir, *(git.git_dir(path) for path in checkouts)}
+    locks = ref_locks(folders, home.common_dir, values)
+    paths = [change.path for change in step(home.git, move.old, move.new).changes]
+    clear(home, {**locks, **dict(index_lock(path, paths) for path in checkouts)})
+
+
+def _transact(hold: Grip, move: RefMove, steps: Sequence[RefStep]) -> None:
+    verified = (git.Verify(ref, commit) for ref, commit in move.verified.items())
+    changes = [*verified, *map(_change, steps)]
+    git.update_refs(hold.repository, changes, move.reason, timeout_s=REFS_DEADLINE_S)
 
 
 def _change(step: RefStep) -> git.RefChange:
@@ -105,12 +174,32 @@ def _change(step: RefStep) -> git.RefChange:
     return git.Create(step.ref, step.new) if step.old is None else git.Update(step.ref, step.new, step.old)
 
 
-def _refs_back(repository: Git, move: RefMove) -> None:
-    try:
-        _transact(repository, move.back())
-    except git.RefsNotMoved as error:
-        raise Refused(
-            f"{move.reason} is half done: {move.base} moved to {move.new}, a checkout of it could not "
-            f"follow, and {move.base} could not be moved back to {move.old}.",
-            error.message,
-        ) from error
+def _follow(hold: Grip, base: str, travel: Step, how: Callable[[Git, Step], None]) -> None:
+    """Listed after base moved: whoever checks it out from now on gets the new one."""
+    for path in checkouts_of(hold.home.git, base):
+        try:
+            how(hold.at(path), travel)
+        except CommandFailed as error:
+            raise CommandFailed(f"{path}: {error.message}", error.hint) from error
+
+
+def _stuck(toward: RefMove, error: CommandFailed) -> Refused:
+    return Refused(
+        f"{toward.reason} is half done ({toward.base} goes from {toward.old} to {toward.new}), but a "
+        f"checkout of {toward.base} cannot follow, or a ref cannot move: {error.message}",
+        "mend what is said there, or move away what is in the way, then run it again",
+    )
+
+
+def _needs_a_person(move: RefMove, found: Mapping[str, str]) -> Refused:
+    stands = (
+        f"{step.ref} is {f'at {found[step.ref]}' if step.ref in found else 'absent'} "
+        f"(it was {step.old or 'absent'}, to be {step.new or 'absent'})"
+        for step in reversed(move.steps())
+        if found.get(step.ref) not in (step.old, step.new)
+    )
+    return Refused(
+        f"{move.reason}: it was interrupted, and somebody moved on: {'; '.join(stands)}.",
+        f"put each on one of the two ({move.base} also on a commit with one of them in its history), "
+        "then run it again",
+    )

@@ -1,0 +1,92 @@
+"""Carrying a checkout of base along, from a half-written one too; never over what is the user's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from orchestrator import git
+from orchestrator.errors import CommandFailed
+from orchestrator.git import Git
+from orchestrator.land.checkouts import Step, in_the_way, named
+
+CHECKOUT_DEADLINE_S = 600.0
+
+
+def carry(worktree: Git, move: Step) -> None:
+    """Carry a checkout from `move.old` to `move.new`; one that shows it already stays as it is.
+
+    Raises:
+        CommandFailed: what is not committed is in the way (nothing was written), or git was cut short.
+    """
+    strangers = in_the_way(Path(worktree.directory), move)
+    if strangers:
+        raise CommandFailed(f"files in the way: {named(strangers)}")
+    git.read_tree_two_way(worktree, move.old, move.new, timeout_s=CHECKOUT_DEADLINE_S)
+
+
+def bring(worktree: Git, move: Step) -> None:
+    """Make a checkout show `move.new`, whatever an interrupted move between the two commits left of it.
+
+    A killed `read-tree` leaves the index as it was, and of the paths of the move some as they were, some
+    absent, some cut short, some new. Only those are put back and carried over; one in step stays as it is.
+
+    Raises:
+        CommandFailed: something else is in the way; it was left as it is.
+    """
+    root = Path(worktree.directory)
+    paths = {change.path for change in move.changes}
+    if _shows(worktree, move.new, paths):
+        return
+    _put_back(worktree, root, move, paths)
+    carry(worktree, move)
+
+
+def _shows(worktree: Git, commit: str, paths: Collection[str]) -> bool:
+    """Git writes the files before the index, and that at once: an index in step means files in step."""
+    staged, wanted = git.index_entries(worktree), git.tree_entries(worktree, commit)
+    return all(staged.get(path) == wanted.get(path) for path in paths)
+
+
+def _put_back(worktree: Git, root: Path, move: Step, paths: Collection[str]) -> None:
+    """Make the files of the move what the index says they are."""
+    staged = git.index_entries(worktree)
+    torn = [path for path in git.unlike_index(worktree) if path in paths]
+    extra = [path for path in sorted(paths) if path not in staged and _is_file(root / path)]
+    unproved = [path for path in (*torn, *extra) if not _is_ours(worktree, root / path, path, move)]
+    if unproved:
+        raise CommandFailed(
+            f"it was left half written, and these files hold neither what was there nor what was to come: "
+            f"{named(unproved)}"
+        )
+    for path in extra:
+        (root / path).unlink()
+        _remove_empty_folders(root, (root / path).parent)
+    git.restore_from_index(worktree, torn)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_symlink() or path.is_file()
+
+
+def _is_ours(worktree: Git, file: Path, path: str, move: Step) -> bool:
+    """True for what a killed checkout can leave: nothing, or the beginning of one of both versions."""
+    if not _is_file(file):
+        return not file.is_dir() or _is_of(file, path, move)
+    content = os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()
+    versions = (git.file_content(worktree, commit, path) for commit in (move.old, move.new))
+    return any(version is not None and version.startswith(content) for version in versions)
+
+
+def _is_of(folder: Path, path: str, move: Step) -> bool:
+    """Whether a folder, where the other version has a file, holds nothing but files of the move."""
+    known = {change.path for change in move.changes}
+    below = [found.relative_to(folder) for found in folder.rglob("*") if _is_file(found)]
+    return all(f"{path}/{name.as_posix()}" in known for name in below)
+
+
+def _remove_empty_folders(root: Path, folder: Path) -> None:
+    while folder != root and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
