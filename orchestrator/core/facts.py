@@ -209,7 +209,7 @@ class LandingBegun:
     """Written before any ref moves: what the transaction will do, so that it can be finished or undone.
 
     `refs` are those that move with base, in the transaction's order; `verified` those that must stand
-    still. A journal from before they were kept has the tag only.
+    still; `tree` is what the gates ran on. A journal from before they were kept has the tag only.
     """
 
     wave: int
@@ -221,6 +221,7 @@ class LandingBegun:
     tips: dict[str, str]
     refs: tuple[RefStep, ...] = ()
     verified: dict[str, str] = field(default_factory=dict)
+    tree: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +232,38 @@ class WaveLanded:
     base_after: str
     tag: str
     landed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingUndone:
+    """It had landed, and the proof after it failed: refs and checkouts were put back."""
+
+    wave: int
+    base: str
+    base_before: str
+    candidate: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WavePushed:
+    wave: int
+    remote: str
+    commit: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WavePushRefused:
+    """`cause`: `moved` (the remote's base has commits of others), `rejected` (a hook or a protected
+    branch over there), or `failed` (network or login: the remote could not be asked)."""
+
+    wave: int
+    remote: str
+    commit: str
+    tag: str
+    cause: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,5 +298,8 @@ Fact = (
     | LandingAsked
     | LandingBegun
     | WaveLanded
+    | LandingUndone
+    | WavePushed
+    | WavePushRefused
     | LandingRefused
 )

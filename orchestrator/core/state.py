@@ -104,7 +104,8 @@ class WorkstreamRecord:
     """`stage` is an index into the plan's stages; `attempts` counts its runs, refused launches apart.
 
     `launches` counts all launches ever, `failures` those held against the restart limit.
-    `elapsed_s` is the wall time of the present stage over its ended attempts.
+    `elapsed_s` is the wall time of the present stage over its ended attempts. `began` is where its branch
+    stood at the first launch.
     """
 
     phase: Phase = field(default_factory=Idle)
@@ -116,6 +117,7 @@ class WorkstreamRecord:
     launch: LaunchRecord | None = None
     worktree: str | None = None
     tip: str | None = None
+    began: str | None = None
     port: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     pushed: str | None = None
@@ -131,8 +133,11 @@ class Landing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaveRecord:
+    """`pushed` is the commit that base's remote is known to have got with the wave."""
+
     landing: Landing | None = None
     landed: f.WaveLanded | None = None
+    pushed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +171,14 @@ class State:
                 | f.LandingAsked()
             ):
                 return self
-            case f.LandingBegun() | f.WaveLanded() | f.LandingRefused():
+            case (
+                f.LandingBegun()
+                | f.WaveLanded()
+                | f.LandingRefused()
+                | f.LandingUndone()
+                | f.WavePushed()
+                | f.WavePushRefused()
+            ):
                 return _after_landing(self, fact)
             case _:
                 record = self.of(fact.workstream)
@@ -254,7 +266,14 @@ def _after_launch(
             )
         case (Starting() | Stopping(), f.Launched()):
             phase = Running() if isinstance(record.phase, Starting) else record.phase
-            return replace(record, phase=phase, worktree=fact.worktree, tip=fact.tip, port=fact.port)
+            return replace(
+                record,
+                phase=phase,
+                worktree=fact.worktree,
+                tip=fact.tip,
+                began=record.began or fact.tip,
+                port=fact.port,
+            )
         case (Starting(), f.LaunchRefused()):
             return replace(record, phase=Failed(fact.message, launched=False), attempts=record.attempts - 1)
         case (Stopping(then), f.LaunchRefused()):
@@ -311,13 +330,22 @@ def _at_stage(record: WorkstreamRecord, index: int) -> WorkstreamRecord:
     return replace(record, phase=Wanted(), stage=index, attempts=0, failures=0, elapsed_s=0.0)
 
 
-def _after_landing(state: State, fact: f.LandingBegun | f.WaveLanded | f.LandingRefused) -> State:
+LandingFact = (
+    f.LandingBegun | f.WaveLanded | f.LandingRefused | f.LandingUndone | f.WavePushed | f.WavePushRefused
+)
+
+
+def _after_landing(state: State, fact: LandingFact) -> State:
     wave = state.wave(fact.wave)
     match fact:
         case f.LandingBegun():
             wave = replace(wave, landing=Landing(begun=fact))
-        case f.LandingRefused():
+        case f.LandingRefused() | f.LandingUndone():
             wave = replace(wave, landing=None)
+        case f.WavePushed():
+            wave = replace(wave, pushed=fact.commit)
+        case f.WavePushRefused():
+            pass
         case f.WaveLanded():
             wave = replace(wave, landing=None, landed=fact)
             state = replace(state, workstreams=_merged(state, fact))

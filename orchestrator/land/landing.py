@@ -10,11 +10,11 @@ from orchestrator.candidate import Candidate, identity
 from orchestrator.core.facts import LandingBegun, RefStep
 from orchestrator.core.plan import WaveNumber
 from orchestrator.desk import Desk
-from orchestrator.errors import CommandFailed
 from orchestrator.gates import GateVerdict
 from orchestrator.land.moving import NotMoved, carry_out, durable
 from orchestrator.land.proposal import Proposal, replaceable_integration, tag_name
-from orchestrator.land.recovery import landed, move_of
+from orchestrator.land.publishing import publish
+from orchestrator.land.recovery import landed, move_of, prove
 from orchestrator.land.report import LandingReport
 from orchestrator.tips import tip_refs
 
@@ -31,10 +31,10 @@ def land(desk: Desk, proposal: Proposal, candidate: Candidate, report: LandingRe
         carry_out(desk.home, move_of(begun))
     except NotMoved as why:
         return replace(report, ok=False, landed=(), reasons=(str(why),))
-    desk.record(landed(begun))
-    desk.say(f"wave {begun.wave}: {begun.base} moved to {begun.candidate[:12]}, tag {begun.tag}")
-    pushed, error = _push(desk, begun)
-    return replace(report, base_after=begun.candidate, tag=begun.tag, pushed=pushed, push_error=error)
+    reasons = prove(desk, begun)
+    if reasons:
+        return replace(report, ok=False, landed=(), reasons=reasons)
+    return publish(desk, replace(report, base_after=begun.candidate, tag=begun.tag), landed(begun))
 
 
 def begin(
@@ -63,6 +63,7 @@ def begin(
             ),
         ),
         verified=_verified(desk, proposal),
+        tree=candidate.tree,
     )
 
 
@@ -91,19 +92,3 @@ def _tag(desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequenc
     tagger = identity(desk.home.git, [candidate.commit])
     name = tag_name(desk.plan, proposal.wave)
     return git.make_tag(durable(desk.home), name, candidate.commit, "\n".join(lines), tagger)
-
-
-def _push(desk: Desk, begun: LandingBegun) -> tuple[bool | None, str | None]:
-    """Base and tag to the plan's remote. A push that fails changes nothing about the landing."""
-    remote = desk.plan.remote
-    if remote is None:
-        return None, None
-    specs = [f"{begun.candidate}:refs/heads/{begun.base}", f"refs/tags/{begun.tag}:refs/tags/{begun.tag}"]
-    try:
-        refused = git.push(desk.home.git, remote, specs, atomic=True)
-    except CommandFailed as error:
-        return False, error.message
-    if refused:
-        return False, "; ".join(f"{ref}: {why}" for ref, why in refused.items())
-    desk.say(f"wave {begun.wave}: pushed to {remote}")
-    return True, None

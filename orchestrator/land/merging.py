@@ -22,6 +22,7 @@ from orchestrator.land.proposal import (
     outlook,
     propose,
 )
+from orchestrator.land.publishing import publish
 from orchestrator.land.recovery import finish_landings, landing_lock
 from orchestrator.land.report import LandingReport, LeftOut
 
@@ -39,8 +40,10 @@ def merge_wave(desk: Desk, number: int, *, by: str, dry_run: bool = False) -> La
     wave = require_wave(desk, number)
     with landing_lock(desk.home):
         finish_landings(desk)
-        if desk.state.wave(wave).landed is not None:
-            return _already_landed(desk, wave)
+        landing = desk.state.wave(wave).landed
+        if landing is not None:
+            report = _already_landed(desk, wave)
+            return report if dry_run else publish(desk, report, landing)
         if not dry_run:
             desk.record(LandingAsked(wave=wave, by=by))
         report = _merge(desk, wave, dry_run)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator import git
 from orchestrator.candidate import Candidate, build_candidate, is_ours
+from orchestrator.checks.silent_revert import undone_in_merge
 from orchestrator.core.gating import is_done, waves_before
 from orchestrator.core.observation import Observation
 from orchestrator.core.plan import BranchName, CommitId, Plan, WaveNumber, Workstream
@@ -37,7 +38,8 @@ class Reason:
 class Proposal:
     """One snapshot: where base and the branches stand, and the candidate made of them.
 
-    `candidate` is None when the branches conflict; `conflicts` then says how.
+    `candidate` is None when the branches do not merge; `conflicts` then says how. Where they merge, it names
+    what a branch would silently take back from the others.
     """
 
     wave: WaveNumber
@@ -80,6 +82,8 @@ def propose(desk: Desk, wave: WaveNumber) -> Proposal:
     conflicts: tuple[Reason, ...] = ()
     if not isinstance(built, Candidate):
         conflicts = tuple(Reason(text=c.words(), workstream=c.workstream) for c in built.collisions)
+    else:
+        conflicts = tuple(silent_reverts(desk, base, built.commit, tips))
     return Proposal(
         wave=wave,
         base=base,
@@ -88,6 +92,18 @@ def propose(desk: Desk, wave: WaveNumber) -> Proposal:
         conflicts=conflicts,
         missing=tuple(w.name for w in members if w.name not in tips),
     )
+
+
+def silent_reverts(desk: Desk, base: str, candidate: str, tips: Mapping[str, str]) -> Iterator[Reason]:
+    """What a branch undoes of others' work: landed before it, or merged before it in this wave."""
+    names = {tip: name for name, tip in tips.items()}
+    for _, parents in git.first_parents(desk.home.git, base, candidate):
+        name = names.get(parents[1]) if len(parents) == 2 else None
+        if name is not None:
+            began = desk.state.of(name).began
+            for undone in undone_in_merge(desk.home.git, parents[0], parents[1], began):
+                hint = f"if that is meant, say so in a commit of the branch: Reverts: {undone.path}"
+                yield Reason(text=f"{undone.words()}; {hint}", workstream=name)
 
 
 def outlook(desk: Desk, proposal: Proposal) -> tuple[tuple[Reason, ...], tuple[str, ...]]:

@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from orchestrator import git
 from orchestrator.agent.files import open_lock, try_lock
-from orchestrator.core.facts import LandingBegun, LandingRefused, RefStep, WaveLanded
+from orchestrator.core.facts import LandingBegun, LandingRefused, LandingUndone, RefStep, WaveLanded
 from orchestrator.desk import Desk
 from orchestrator.errors import Refused
-from orchestrator.land.moving import RefMove, Settled, settle
+from orchestrator.land.moving import RefMove, Settled, settle, take_back
+from orchestrator.land.proof import claim_of, disproved
 from orchestrator.site import Home
 
 INTERRUPTED = "interrupted before anything moved"
@@ -51,11 +53,38 @@ def finish_landings(desk: Desk) -> None:
 
 def _finish(desk: Desk, begun: LandingBegun) -> None:
     if settle(desk.home, move_of(begun)) is Settled.DONE:
-        desk.record(landed(begun))
-        desk.say(f"wave {begun.wave}: its interrupted landing is finished")
+        if not prove(desk, begun):
+            desk.say(f"wave {begun.wave}: its interrupted landing is finished")
     else:
         desk.record(LandingRefused(wave=begun.wave, reasons=(INTERRUPTED,)))
         desk.say(f"wave {begun.wave}: its interrupted landing had moved nothing")
+
+
+def prove(desk: Desk, begun: LandingBegun) -> tuple[str, ...]:
+    """Prove a landing whose refs have moved, and record it; undo it where the proof fails, and say why.
+
+    Raises:
+        Refused: it could not be undone; a person must look.
+    """
+    tree = begun.tree or git.tree_of(desk.home.git, begun.candidate)
+    reasons = disproved(desk.home.git, claim_of(begun, tree))
+    if not reasons:
+        desk.record(landed(begun))
+        desk.say(f"wave {begun.wave}: {begun.base} moved to {begun.candidate[:12]}, tag {begun.tag}")
+        return ()
+    take_back(desk.home, move_of(begun))
+    undone = LandingUndone(
+        wave=begun.wave,
+        base=begun.base,
+        base_before=begun.base_before,
+        candidate=begun.candidate,
+        reasons=reasons,
+    )
+    desk.record(undone)
+    told = tuple(f"the proof after the landing failed, it is undone: {reason}" for reason in reasons)
+    for text in told:
+        desk.say(f"wave {begun.wave}: {text}")
+    return told
 
 
 def move_of(begun: LandingBegun) -> RefMove:

@@ -21,7 +21,8 @@ class LandingReport:
     """`reasons` say why the answer is no, all of them; `notes` are worth knowing in any case.
 
     `landed` is what a dry run would land: its document says so under another key. `base_after` is
-    where base is now.
+    where base is now. `pushed` is None where nothing was to be pushed; `push_cause` says whether a push was
+    refused (`moved`, `rejected`) or failed (`failed`).
     """
 
     wave: int
@@ -39,6 +40,7 @@ class LandingReport:
     already_landed: bool = False
     pushed: bool | None = None
     push_error: str | None = None
+    push_cause: str | None = None
 
     def document(self) -> dict[str, Any]:
         return {
@@ -59,4 +61,5 @@ class LandingReport:
             "already_landed": self.already_landed,
             "pushed": self.pushed,
             "push_error": self.push_error,
+            "push_cause": self.push_cause,
         }
