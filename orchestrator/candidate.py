@@ -156,12 +156,20 @@ def _against(
 @contextmanager
 def pinned(repository: Git, wave: WaveNumber, commit: str) -> Iterator[None]:
     """Keep a candidate from being collected as garbage while its gates run."""
-    ref = f"refs/orchestrator/candidates/wave{wave}"
-    _point(repository, ref, commit)
+    _point(repository, _pin(wave), commit)
     try:
         yield
     finally:
-        _point(repository, ref, None)
+        unpin(repository, wave)
+
+
+def unpin(repository: Git, wave: WaveNumber) -> None:
+    """Let go of a candidate, also one that a killed landing left pinned."""
+    _point(repository, _pin(wave), None)
+
+
+def _pin(wave: WaveNumber) -> str:
+    return f"refs/orchestrator/candidates/wave{wave}"
 
 
 def _point(repository: Git, ref: str, commit: str | None) -> None:

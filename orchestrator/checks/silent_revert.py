@@ -81,10 +81,12 @@ def undone_in_merge(repository: Git, base: str, tip: str, began: str | None = No
     `began` is a commit that the branch stood at when its work began, where that is known.
     """
     own = git.own_commits(repository, base, tip)
-    seen = git.merge_base(repository, base, tip)
+    grown_from = _grown_from(own)
+    # A branch that forked once and never merged again: what it forked from is what it has seen.
+    seen = grown_from[0] if len(grown_from) == 1 else git.merge_base(repository, base, tip)
     if not own or seen is None:
         return ()
-    start = _start(repository, own, seen, began)
+    start = _start(repository, own, seen, [*grown_from, *([began] if began else [])])
     if start == seen:
         return ()
     found = tuple(_undone(repository, start, seen, tip))
@@ -92,13 +94,16 @@ def undone_in_merge(repository: Git, base: str, tip: str, began: str | None = No
     return tuple(one for one in found if not any(covers(pattern, one.path) for pattern in declared))
 
 
-def _start(repository: Git, own: Sequence[OwnCommit], seen: str, began: str | None) -> str:
-    """S of the module's definition."""
+def _grown_from(own: Sequence[OwnCommit]) -> list[str]:
     ours = {commit.id for commit in own}
-    grown_from = {parent for commit in own for parent in commit.parents if parent not in ours}
+    return sorted({parent for commit in own for parent in commit.parents if parent not in ours})
+
+
+def _start(repository: Git, own: Sequence[OwnCommit], seen: str, known: Sequence[str]) -> str:
+    """S of the module's definition."""
     written = git.newest_until(repository, seen, min(commit.authored_s for commit in own))
-    known = [seen, *sorted(grown_from), *filter(None, (written, began))]
-    return git.common_ancestor(repository, list(dict.fromkeys(known))) or seen
+    commits = list(dict.fromkeys([seen, *known, *([written] if written else [])]))
+    return seen if len(commits) == 1 else git.common_ancestor(repository, commits) or seen
 
 
 def _undone(repository: Git, start: str, seen: str, tip: str) -> Iterator[Undone]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import git
 from orchestrator.errors import CommandFailed
-from orchestrator.git import Git, PathChange
+from orchestrator.git import Git, PathChange, WorktreeListed
 
 _NAMED = 5
 
@@ -36,31 +36,38 @@ def checkouts_of(repository: Git, branch: str) -> tuple[Path, ...]:
     return tuple(
         Path(worktree.path)
         for worktree in git.list_worktrees(repository)
-        if worktree.branch == branch and not worktree.bare and Path(worktree.path, ".git").exists()
+        if _has(worktree, branch) and Path(worktree.path, ".git").exists()
     )
 
 
 def obstacles(repository: Git, branch: str, move: Step) -> tuple[str, ...]:
     """Why worktrees that have `branch` checked out could not follow; they are not touched."""
+    listed = git.list_worktrees(repository)
+    there = [worktree for worktree in listed if Path(worktree.path, ".git").exists()]
+    gone = [worktree for worktree in listed if worktree not in there]
+    followers = [Path(worktree.path) for worktree in there if _has(worktree, branch)]
     return (
-        *_unreachable(repository, branch),
-        *_rebases(repository, branch),
-        *_in_checkouts(checkouts_of(repository, branch), move),
+        *_unreachable(gone, branch),
+        *_rebases(there, branch),
+        *_in_checkouts(followers, move),
     )
 
 
-def _unreachable(repository: Git, branch: str) -> Iterator[str]:
-    for worktree in git.list_worktrees(repository):
-        if worktree.branch == branch and not worktree.bare and not Path(worktree.path, ".git").exists():
+def _has(worktree: WorktreeListed, branch: str) -> bool:
+    return worktree.branch == branch and not worktree.bare
+
+
+def _unreachable(gone: Iterable[WorktreeListed], branch: str) -> Iterator[str]:
+    for worktree in gone:
+        if _has(worktree, branch):
             how = "git worktree prune forgets it, if it is gone for good"
             yield f"{worktree.path}: has {branch} checked out, and is not there to follow; {how}"
 
 
-def _rebases(repository: Git, branch: str) -> Iterator[str]:
+def _rebases(there: Iterable[WorktreeListed], branch: str) -> Iterator[str]:
     """A rebase of the branch detaches HEAD, and would move the branch when it ends."""
-    for worktree in git.list_worktrees(repository):
-        detached = worktree.branch is None and Path(worktree.path, ".git").exists()
-        if detached and git.branch_being_rebased(git.git_dir(worktree.path)) == branch:
+    for worktree in there:
+        if worktree.branch is None and git.branch_being_rebased(git.git_dir(worktree.path)) == branch:
             yield f"{worktree.path}: a rebase of {branch} is under way"
 
 

@@ -43,27 +43,52 @@ def bring(worktree: Git, move: Step) -> None:
     carry(worktree, move)
 
 
+def bring_back(worktree: Git, move: Step) -> None:
+    """As `bring`, where the checkout may never have left `move.new`: then what was half written is mended.
+
+    Raises:
+        CommandFailed: something else is in the way; it was left as it is.
+    """
+    root, paths = Path(worktree.directory), {change.path for change in move.changes}
+    if not _shows(worktree, move.new, paths):
+        bring(worktree, move)
+        return
+    half = _half_written(worktree, root, paths)
+    _restore(worktree, root, [path for path in half if _is_ours(worktree, root / path, path, move)])
+
+
 def _shows(worktree: Git, commit: str, paths: Collection[str]) -> bool:
-    """Git writes the files before the index, and that at once: an index in step means files in step."""
+    """Git writes the files before the index, and that at once: an index that moved means files in step."""
     staged, wanted = git.index_entries(worktree), git.tree_entries(worktree, commit)
     return all(staged.get(path) == wanted.get(path) for path in paths)
 
 
 def _put_back(worktree: Git, root: Path, move: Step, paths: Collection[str]) -> None:
     """Make the files of the move what the index says they are."""
-    staged = git.index_entries(worktree)
-    torn = [path for path in git.unlike_index(worktree) if path in paths]
-    extra = [path for path in sorted(paths) if path not in staged and _is_file(root / path)]
-    unproved = [path for path in (*torn, *extra) if not _is_ours(worktree, root / path, path, move)]
+    half = _half_written(worktree, root, paths)
+    unproved = [path for path in half if not _is_ours(worktree, root / path, path, move)]
     if unproved:
         raise CommandFailed(
             f"it was left half written, and these files hold neither what was there nor what was to come: "
             f"{named(unproved)}"
         )
-    for path in extra:
-        (root / path).unlink()
-        _remove_empty_folders(root, (root / path).parent)
-    git.restore_from_index(worktree, torn)
+    _restore(worktree, root, half)
+
+
+def _half_written(worktree: Git, root: Path, paths: Collection[str]) -> list[str]:
+    """Those of `paths` that are not what the index says, and those that it does not have."""
+    staged = git.index_entries(worktree)
+    torn = [path for path in git.unlike_index(worktree) if path in paths]
+    return torn + [path for path in sorted(paths) if path not in staged and _is_file(root / path)]
+
+
+def _restore(worktree: Git, root: Path, half: Collection[str]) -> None:
+    staged = git.index_entries(worktree)
+    for path in half:
+        if path not in staged:
+            (root / path).unlink()
+            _remove_empty_folders(root, (root / path).parent)
+    git.restore_from_index(worktree, [path for path in half if path in staged])
 
 
 def _is_file(path: Path) -> bool:

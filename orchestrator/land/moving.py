@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from pathlib import Path
 
 from orchestrator import git
 from orchestrator.core.facts import RefStep
 from orchestrator.errors import CommandFailed, Refused
 from orchestrator.git import Git
 from orchestrator.land.checkouts import Step, checkouts_of, step
-from orchestrator.land.following import bring, carry
+from orchestrator.land.following import bring, bring_back, carry
 from orchestrator.land.locks import Grip, clear, grip, index_lock, ref_locks
 from orchestrator.site import Home
 
@@ -75,13 +76,14 @@ def carry_out(home: Home, move: RefMove) -> None:
         Refused: it could not be undone either; `settle` finishes or undoes it once what is said is mended.
     """
     with grip(home) as hold:
+        before = checkouts_of(home.git, move.base)
         try:
             _transact(hold, move, move.steps())
         except git.RefsNotMoved as error:
             if not error.interrupted or _settle(hold, move) is Settled.UNDONE:
                 raise NotMoved(_words(move, error)) from error
         try:
-            _follow(hold, move.base, step(home.git, move.old, move.new), carry)
+            _follow(hold, move.base, step(home.git, move.old, move.new), carry, before)
         except CommandFailed as error:
             _settle(hold, move, Settled.UNDONE)
             raise NotMoved(f"a checkout of {move.base} could not follow: {error.message}") from error
@@ -132,7 +134,8 @@ def _settle(hold: Grip, move: RefMove, goal: Settled | None = None) -> Settled:
         if left:
             _transact(hold, replace(toward, verified={}), left)
         if exact:
-            _follow(hold, move.base, step(hold.home.git, toward.old, toward.new), bring)
+            how = bring if reached is Settled.DONE else bring_back
+            _follow(hold, move.base, step(hold.home.git, toward.old, toward.new), how)
     except CommandFailed as error:
         raise _stuck(toward, error) from error
     return reached
@@ -174,9 +177,14 @@ def _change(step: RefStep) -> git.RefChange:
     return git.Create(step.ref, step.new) if step.old is None else git.Update(step.ref, step.new, step.old)
 
 
-def _follow(hold: Grip, base: str, travel: Step, how: Callable[[Git, Step], None]) -> None:
-    """Listed after base moved: whoever checks it out from now on gets the new one."""
-    for path in checkouts_of(hold.home.git, base):
+def _follow(
+    hold: Grip, base: str, travel: Step, how: Callable[[Git, Step], None], before: Sequence[Path] = ()
+) -> None:
+    """`before` had base checked out when it moved: one that left it since took the new commit along."""
+    now = checkouts_of(hold.home.git, base)
+    left = [path for path in before if path not in now]
+    strays = [path for path in left if git.resolve(hold.at(path), "HEAD") == travel.new]
+    for path in (*now, *strays):
         try:
             how(hold.at(path), travel)
         except CommandFailed as error:

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 
 from orchestrator import git
 from orchestrator.agent.files import open_lock, try_lock
+from orchestrator.candidate import unpin
 from orchestrator.core.facts import LandingBegun, LandingRefused, LandingUndone, RefStep, WaveLanded
+from orchestrator.core.plan import WaveNumber
 from orchestrator.desk import Desk
 from orchestrator.errors import Refused
 from orchestrator.land.moving import RefMove, Settled, settle, take_back
@@ -58,6 +60,7 @@ def _finish(desk: Desk, begun: LandingBegun) -> None:
     else:
         desk.record(LandingRefused(wave=begun.wave, reasons=(INTERRUPTED,)))
         desk.say(f"wave {begun.wave}: its interrupted landing had moved nothing")
+    unpin(desk.home.git, WaveNumber(begun.wave))
 
 
 def prove(desk: Desk, begun: LandingBegun) -> tuple[str, ...]:
