@@ -115,7 +115,7 @@ def hunks(git: Git, old: str, new: str) -> tuple[Hunk, ...]:
 
 def _hunks(lines: Sequence[str]) -> Iterator[Hunk]:
     heads = [number for number, line in enumerate(lines) if _HUNK.match(line)]
-    for number, end in zip(heads, [*heads[1:], len(lines)], strict=True):
+    for number, end in zip(heads, [*heads[1:], len(lines)], strict=False):
         head = _HUNK.match(lines[number])
         assert head is not None
         body = lines[number + 1 : end]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator import git
@@ -12,30 +15,82 @@ from orchestrator.git import Git
 from orchestrator.land.checkouts import Step, in_the_way, named
 
 CHECKOUT_DEADLINE_S = 600.0
+_COPY = "index.orchestrator"
+
+
+def index_mark(commit: str) -> str:
+    """What our own lock of an index holds: the commit its checkout goes to."""
+    return f"orchestrator {commit}"
+
+
+@contextmanager
+def hold_index(root: Path, commit: str) -> Iterator[None]:
+    """Keep every other git from committing or staging in a checkout, while base moves under it.
+
+    Raises:
+        CommandFailed: another git is at work there.
+    """
+    lock = git.git_dir(root) / "index.lock"
+    try:
+        descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        raise CommandFailed(f"{root}: another git is at work there ({lock} exists)") from None
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"{index_mark(commit)}\n")
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
 
 
 def carry(worktree: Git, move: Step) -> None:
+    """As `carry_held`, for an index that nobody holds yet."""
+    with hold_index(Path(worktree.directory), move.new):
+        carry_held(worktree, move)
+
+
+def carry_held(worktree: Git, move: Step) -> None:
     """Carry a checkout from `move.old` to `move.new`; one that shows it already stays as it is.
+
+    For whoever holds its index: git works on a copy, which takes the index's place at once.
 
     Raises:
         CommandFailed: what is not committed is in the way (nothing was written), or git was cut short.
     """
-    strangers = in_the_way(Path(worktree.directory), move)
+    root = Path(worktree.directory)
+    strangers = in_the_way(root, move)
     if strangers:
         raise CommandFailed(f"files in the way: {named(strangers)}")
-    git.read_tree_two_way(worktree, move.old, move.new, timeout_s=CHECKOUT_DEADLINE_S)
+    folder = git.git_dir(root)
+    copy = folder / _COPY
+    try:
+        shutil.copyfile(folder / "index", copy)
+        on_copy = replace(worktree, environment={**worktree.environment, "GIT_INDEX_FILE": str(copy)})
+        git.read_tree_two_way(on_copy, move.old, move.new, timeout_s=CHECKOUT_DEADLINE_S)
+        copy.replace(folder / "index")
+    except OSError as error:
+        raise CommandFailed(f"{error.strerror}: {error.filename}") from error
+    finally:
+        forget_copy(root)
+
+
+def forget_copy(root: Path) -> None:
+    """Remove what a killed move left of its own copy of an index."""
+    for name in (_COPY, f"{_COPY}.lock"):
+        (git.git_dir(root) / name).unlink(missing_ok=True)
 
 
 def bring(worktree: Git, move: Step) -> None:
     """Make a checkout show `move.new`, whatever an interrupted move between the two commits left of it.
 
-    A killed `read-tree` leaves the index as it was, and of the paths of the move some as they were, some
-    absent, some cut short, some new. Only those are put back and carried over; one in step stays as it is.
+    A killed one leaves the index as it was, and of the paths of the move some as they were, some absent,
+    some cut short, some new. Only those are put back and carried over; one in step stays as it is.
 
     Raises:
         CommandFailed: something else is in the way; it was left as it is.
     """
     root = Path(worktree.directory)
+    forget_copy(root)
     paths = {change.path for change in move.changes}
     if _shows(worktree, move.new, paths):
         return
@@ -50,6 +105,7 @@ def bring_back(worktree: Git, move: Step) -> None:
         CommandFailed: something else is in the way; it was left as it is.
     """
     root, paths = Path(worktree.directory), {change.path for change in move.changes}
+    forget_copy(root)
     if not _shows(worktree, move.new, paths):
         bring(worktree, move)
         return

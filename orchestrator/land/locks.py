@@ -16,7 +16,7 @@ from pathlib import Path
 
 from orchestrator import git
 from orchestrator.agent.files import open_lock, try_lock
-from orchestrator.errors import CommandFailed, Refused
+from orchestrator.errors import Refused
 from orchestrator.git import Git
 from orchestrator.site import Home
 
@@ -104,15 +104,17 @@ def _holds(ids: set[str]) -> Proof:
     return proved
 
 
-def index_lock(worktree: Path, paths: Collection[str]) -> tuple[Path, Proof]:
-    """The lock of a `read-tree` that was to change `paths`: empty, torn, or complete and of that change."""
-    folder = git.git_dir(worktree)
+def index_lock(worktree: Path, marks: Collection[str]) -> tuple[Path, Proof]:
+    """The lock of a checkout's index: ours holds one of `marks`, that of a git we started is not whole.
+
+    A whole index is what `git commit -a` of a user holds for as long as an editor is open.
+    """
 
     def proved(lock: Path) -> bool:
         content = lock.read_bytes()
-        return not _is_whole(content) or _differ(worktree, lock, folder / "index", paths)
+        return content.decode("ascii", "replace").strip() in marks or not _is_whole(content)
 
-    return folder / "index.lock", proved
+    return git.git_dir(worktree) / "index.lock", proved
 
 
 def _is_whole(index: bytes) -> bool:
@@ -121,16 +123,6 @@ def _is_whole(index: bytes) -> bool:
         return False
     sums = (hashlib.sha1(index[:-20]).digest(), hashlib.sha256(index[:-32]).digest(), bytes(20))
     return any(index.endswith(end) for end in sums)
-
-
-def _differ(worktree: Path, lock: Path, index: Path, paths: Collection[str]) -> bool:
-    """Where somebody else rewrites an index, the paths of our move stay as they are."""
-    try:
-        locked = git.index_entries(Git(worktree, environment={"GIT_INDEX_FILE": str(lock)}))
-        standing = git.index_entries(Git(worktree, environment={"GIT_INDEX_FILE": str(index)}))
-    except CommandFailed:
-        return False
-    return any(locked.get(path) != standing.get(path) for path in paths)
 
 
 def clear(home: Home, locks: Mapping[Path, Proof]) -> None:

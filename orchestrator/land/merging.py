@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from orchestrator import git
-from orchestrator.candidate import Candidate, pinned
+from orchestrator.candidate import Candidate, pinned, unpin
 from orchestrator.core.facts import LandingAsked, LandingRefused
 from orchestrator.core.plan import LOCAL, WaveNumber
 from orchestrator.desk import Desk
@@ -42,6 +42,7 @@ def merge_wave(desk: Desk, number: int, *, by: str, dry_run: bool = False) -> La
         finish_landings(desk)
         landing = desk.state.wave(wave).landed
         if landing is not None:
+            unpin(desk.home.git, wave)  # killed right after it landed, a landing leaves it pinned
             report = _already_landed(desk, wave)
             return report if dry_run else publish(desk, report, landing)
         if not dry_run:

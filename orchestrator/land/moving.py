@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -12,7 +13,7 @@ from orchestrator.core.facts import RefStep
 from orchestrator.errors import CommandFailed, Refused
 from orchestrator.git import Git
 from orchestrator.land.checkouts import Step, checkouts_of, step
-from orchestrator.land.following import bring, bring_back, carry
+from orchestrator.land.following import bring, bring_back, carry, carry_held, hold_index, index_mark
 from orchestrator.land.locks import Grip, clear, grip, index_lock, ref_locks
 from orchestrator.site import Home
 
@@ -23,6 +24,10 @@ REFS_DEADLINE_S = 60.0
 class Settled(Enum):
     DONE = "done"
     UNDONE = "undone"
+
+
+class _CannotFollow(CommandFailed):
+    """Base has moved, a checkout of it has not."""
 
 
 class NotMoved(Exception):
@@ -76,17 +81,39 @@ def carry_out(home: Home, move: RefMove) -> None:
         Refused: it could not be undone either; `settle` finishes or undoes it once what is said is mended.
     """
     with grip(home) as hold:
-        before = checkouts_of(home.git, move.base)
         try:
-            _transact(hold, move, move.steps())
+            _carry_out(hold, move)
         except git.RefsNotMoved as error:
             if not error.interrupted or _settle(hold, move) is Settled.UNDONE:
                 raise NotMoved(_words(move, error)) from error
-        try:
-            _follow(hold, move.base, step(home.git, move.old, move.new), carry, before)
-        except CommandFailed as error:
+        except _CannotFollow as error:
             _settle(hold, move, Settled.UNDONE)
             raise NotMoved(f"a checkout of {move.base} could not follow: {error.message}") from error
+        except CommandFailed as error:
+            raise NotMoved(error.message) from error
+
+
+def _carry_out(hold: Grip, move: RefMove) -> None:
+    before = checkouts_of(hold.home.git, move.base)
+    travel = step(hold.home.git, move.old, move.new)
+    with ExitStack() as indexes:
+        # Whoever commits in a checkout between base's move and its own would take the wave back.
+        for path in before:
+            indexes.enter_context(hold_index(path, move.new))
+        _transact(hold, move, move.steps())
+        for path in before:
+            if git.resolve(hold.at(path), "HEAD") == move.new:
+                _follow(hold, path, travel, carry_held)
+        for path in checkouts_of(hold.home.git, move.base):
+            if path not in before:
+                _follow(hold, path, travel, carry)
+
+
+def _follow(hold: Grip, path: Path, travel: Step, how: Callable[[Git, Step], None]) -> None:
+    try:
+        how(hold.at(path), travel)
+    except CommandFailed as error:
+        raise _CannotFollow(f"{path}: {error.message}", error.hint) from error
 
 
 def _words(move: RefMove, error: git.RefsNotMoved) -> str:
@@ -134,8 +161,9 @@ def _settle(hold: Grip, move: RefMove, goal: Settled | None = None) -> Settled:
         if left:
             _transact(hold, replace(toward, verified={}), left)
         if exact:
-            how = bring if reached is Settled.DONE else bring_back
-            _follow(hold, move.base, step(hold.home.git, toward.old, toward.new), how)
+            travel = step(hold.home.git, toward.old, toward.new)
+            for path in checkouts_of(hold.home.git, move.base):
+                _follow(hold, path, travel, bring if reached is Settled.DONE else bring_back)
     except CommandFailed as error:
         raise _stuck(toward, error) from error
     return reached
@@ -161,8 +189,8 @@ def _clear_locks(home: Home, move: RefMove) -> None:
     checkouts = checkouts_of(home.git, move.base)
     folders = {home.common_dir, *(git.git_dir(path) for path in checkouts)}
     locks = ref_locks(folders, home.common_dir, values)
-    paths = [change.path for change in step(home.git, move.old, move.new).changes]
-    clear(home, {**locks, **dict(index_lock(path, paths) for path in checkouts)})
+    marks = [index_mark(commit) for commit in (move.old, move.new)]
+    clear(home, {**locks, **dict(index_lock(path, marks) for path in checkouts)})
 
 
 def _transact(hold: Grip, move: RefMove, steps: Sequence[RefStep]) -> None:
@@ -175,20 +203,6 @@ def _change(step: RefStep) -> git.RefChange:
     if step.new is None:
         return git.Delete(step.ref, step.old or "")
     return git.Create(step.ref, step.new) if step.old is None else git.Update(step.ref, step.new, step.old)
-
-
-def _follow(
-    hold: Grip, base: str, travel: Step, how: Callable[[Git, Step], None], before: Sequence[Path] = ()
-) -> None:
-    """`before` had base checked out when it moved: one that left it since took the new commit along."""
-    now = checkouts_of(hold.home.git, base)
-    left = [path for path in before if path not in now]
-    strays = [path for path in left if git.resolve(hold.at(path), "HEAD") == travel.new]
-    for path in (*now, *strays):
-        try:
-            how(hold.at(path), travel)
-        except CommandFailed as error:
-            raise CommandFailed(f"{path}: {error.message}", error.hint) from error
 
 
 def _stuck(toward: RefMove, error: CommandFailed) -> Refused:
