@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import candidate, cold, idle, measuring, poll, start_time, up
+from benchmarks import candidate, cold, idle, landing, measuring, poll, start_time, up
 from benchmarks.measuring import Figure
 
 SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
@@ -22,6 +22,7 @@ SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "poll": poll.measure,
     "idle": idle.measure,
     "candidate": candidate.measure,
+    "landing": landing.measure,
 }
 
 

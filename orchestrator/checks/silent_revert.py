@@ -166,12 +166,12 @@ def _meet(landed: Hunk, own: Hunk) -> bool:
 
 def _resembles(mine: Sequence[str], theirs: Sequence[str]) -> bool:
     """Whether lines of mine look like edited lines of theirs."""
-    return any(
-        SequenceMatcher(None, a.strip(), b.strip()).ratio() >= _ALIKE
-        for a in mine
-        for b in theirs
-        if a.strip() and b.strip()
-    )
+    pairs = ((a.strip(), b.strip()) for a in mine for b in theirs)
+    return any(a and b and _is_edited(a, b) for a, b in pairs)
+
+
+def _is_edited(a: str, b: str) -> bool:
+    return a in b or b in a or SequenceMatcher(None, a, b).ratio() >= _ALIKE
 
 
 def _declared(repository: Git, own: Iterable[OwnCommit]) -> set[str]:

@@ -64,10 +64,10 @@ def _paths(repository: Git, claim: Claim) -> Iterator[str]:
     """Nothing changed that no workstream changed, and nothing is gone that none deleted."""
     changed, deleted = _own_changes(repository, claim)
     for change in git.changed_paths(repository, claim.before, claim.after):
-        if change.path not in changed:
-            yield f"{change.path} changed, and no workstream changed it"
-        elif change.kind == "D" and change.path not in deleted:
+        if change.kind == "D" and change.path not in deleted:
             yield f"{change.path} is gone, and no workstream deleted it"
+        elif change.path not in changed:
+            yield f"{change.path} changed, and no workstream changed it"
 
 
 def _own_changes(repository: Git, claim: Claim) -> tuple[set[str], set[str]]:

@@ -329,7 +329,8 @@ def test_disturbed_at_any_step_it_lands_cleanly_or_changes_nothing(stage: Stage,
     for number in (20, 30, *window):
         stage.again()
         fresh = disk(stage.root)
-        stage.trap.at(number, f"({DISTURBANCES[kind].format(root=stage.root)}) </dev/null >/dev/null")
+        action = DISTURBANCES[kind].format(root=stage.root)
+        stage.trap.at(number, f"(unset GIT_INDEX_FILE; {action}) </dev/null >/dev/null 2>&1")
         ended = stage.land()
         assert ended.report is not None, ended
         outcomes.add(ended.ok)

@@ -192,7 +192,7 @@ def test_the_check_names_path_and_line(repo: Repository) -> None:
 def test_a_landing_refuses_one_without_any_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with landing_scene(tmp_path, monkeypatch) as scene:
         scene.work("a", {"own": "1\n"})
-        scene.repo.commit("theirs", gained="1\n")
+        scene.repo.commit("theirs", gained="what others did\n")
         scene.repo.git("merge", "--quiet", "--no-edit", "-s", "ours", "main", cwd=scene.worktrees / "a")
         desk = scene.desk(member("a"))
         assert [report.ok for report in (check(desk), merge(desk))] == [False, False]
@@ -205,7 +205,7 @@ def test_a_landing_refuses_one_without_any_gate(tmp_path: Path, monkeypatch: pyt
 def test_a_sibling_of_the_same_wave_is_protected_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with landing_scene(tmp_path, monkeypatch) as scene:
         scene.work("a", {"of_a": "1\n"})
-        scene.work("b", {"of_b": "1\n"})
+        scene.work("b", {"of_b": "something else\n"})
         scene.repo.git("merge", "--quiet", "--no-edit", "-s", "ours", "p/a", cwd=scene.worktrees / "b")
         report = merge(scene.desk(member("a"), member("b")))
         (reason,) = report.reasons
