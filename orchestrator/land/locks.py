@@ -141,9 +141,10 @@ def clear(home: Home, locks: Mapping[Path, Proof]) -> None:
             raise _not_ours(lock, "another git is at work there")
         if not locks[lock](lock):
             raise _not_ours(lock, "it does not hold what the interrupted landing would have written")
-    busy = _at_work(home) if after else ()
+    empty = [lock for lock, (_, size, _) in after.items() if size == 0]
+    busy = _at_work(home) if empty else ()  # what a lock says proves more than who is about
     if busy:
-        raise _not_ours(next(iter(after)), f"it may be that of git with pid {', '.join(map(str, busy))}")
+        raise _not_ours(empty[0], f"it may be that of git with pid {', '.join(map(str, busy))}")
     for lock in after:
         lock.unlink(missing_ok=True)
         if lock.name == "packed-refs.lock":
