@@ -15,6 +15,7 @@ from orchestrator import requests as r
 from orchestrator.core import facts as f
 from orchestrator.core.decide import next_stage
 from orchestrator.core.facts import Fact
+from orchestrator.core.gating import has_landed
 from orchestrator.core.plan import Plan, WaveNumber
 from orchestrator.core.state import (
     AfterStop,
@@ -125,7 +126,7 @@ class Answers:
         self._levers.environment(request.env)
         before = {name: view.state.of(name).launches for name in names}
         asked = [
-            n for n in names if startable(view.state.of(n).phase) and not has_landed(view.state, plan, n)
+            n for n in names if startable(view.state.of(n).phase) and not _came_too_late(view.state, plan, n)
         ]
         self._levers.write([f.StartAsked(workstream=n, by=request.by) for n in asked])
         self._later(talk, names, lambda now, status: _started(now, status, names, before))
@@ -253,9 +254,9 @@ def startable(phase: Phase) -> bool:
             return False
 
 
-def has_landed(state: State, plan: Plan, name: str) -> bool:
+def _came_too_late(state: State, plan: Plan, name: str) -> bool:
     """A workstream put into a wave that landed without it could never land: it is not started."""
-    return state.wave(plan.workstream(name).wave).landed is not None
+    return has_landed(plan, state, plan.workstream(name).wave)
 
 
 _LAUNCHED = Starting | Running | Stopping | Ended

@@ -154,22 +154,22 @@ def _against(
 
 
 @contextmanager
-def pinned(repository: Git, wave: WaveNumber, commit: str) -> Iterator[None]:
-    """Keep a candidate from being collected as garbage while its gates run."""
-    _point(repository, _pin(wave), commit)
+def pinned(repository: Git, wave: WaveNumber, commit: str, part: str = "") -> Iterator[None]:
+    """Keep a candidate from being collected as garbage while its gates run; `part` names one of a part."""
+    _point(repository, _pin(wave, part), commit)
     try:
         yield
     finally:
-        unpin(repository, wave)
+        unpin(repository, wave, part)
 
 
-def unpin(repository: Git, wave: WaveNumber) -> None:
+def unpin(repository: Git, wave: WaveNumber, part: str = "") -> None:
     """Let go of a candidate, also one that a killed landing left pinned."""
-    _point(repository, _pin(wave), None)
+    _point(repository, _pin(wave, part), None)
 
 
-def _pin(wave: WaveNumber) -> str:
-    return f"refs/orchestrator/candidates/wave{wave}"
+def _pin(wave: WaveNumber, part: str) -> str:
+    return f"refs/orchestrator/candidates/wave{wave}{part}"
 
 
 def _point(repository: Git, ref: str, commit: str | None) -> None:

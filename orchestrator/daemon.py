@@ -190,7 +190,9 @@ class Daemon:
             return
         try:
             desk = DaemonDesk(self, talk)
-            report = merge_wave(desk, request.wave, by=request.by, dry_run=request.dry_run)
+            report = merge_wave(
+                desk, request.wave, by=request.by, partial=request.partial, dry_run=request.dry_run
+            )
             talk.answer(report.document())
         except OrchestratorError as error:
             talk.refuse(error)

@@ -73,10 +73,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeWave:
-    """Land a wave. Answered by the landing report, also when the answer is no (`ok` false)."""
+    """Land a wave, or with `partial` what of it is proven.
+
+    Answered by the landing report, also when the answer is no (`ok` false).
+    """
 
     wave: int
     dry_run: bool = False
+    partial: bool = False
     by: str = ""
 
 

@@ -80,7 +80,8 @@ def _verdict(report: Document) -> str:
         return f"{wave} cannot land; nothing was changed"
     if report["dry_run"]:
         return f"{wave} would land: {names}"
-    return f"{wave} landed: {names} ({_short(report['base_before'])} → {_short(report['base_after'])})"
+    landed = "landed in part" if report["left_out"] else "landed"
+    return f"{wave} {landed}: {names} ({_short(report['base_before'])} → {_short(report['base_after'])})"
 
 
 def _next(report: Document) -> Iterator[str]:
@@ -90,11 +91,14 @@ def _next(report: Document) -> Iterator[str]:
     if report["push_error"]:
         yield f"{styled('!', 'yellow')} {_not_pushed(report)}: {one_line(report['push_error'])}"
         yield f"    → when that is settled: orchestrator wave merge {report['wave']}"
+    again = f"    → orchestrator wave merge {report['wave']}"
     if report["dry_run"]:
-        yield f"    → orchestrator wave merge {report['wave']}"
-    else:
-        span = f"{_short(report['base_before'])}..{_short(report['base_after'])}"
-        yield f"    → git log --oneline {span}; git show {report['tag']}"
+        yield again + (" --partial" if report["left_out"] else "")
+        return
+    span = f"{_short(report['base_before'])}..{_short(report['base_after'])}"
+    yield f"    → git log --oneline {span}; git show {report['tag']}"
+    if report["left_out"]:
+        yield f"{again}, when the rest is mended"
 
 
 def _not_pushed(report: Document) -> str:

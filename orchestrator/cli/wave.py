@@ -62,6 +62,9 @@ def check(number: WaveNumber, plan: PlanFile = None, as_json: AsJson = False) ->
 
 def merge(
     number: WaveNumber,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Land what is proven; leave out the rest, and say why.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything; move nothing.")] = False,
     plan: PlanFile = None,
     as_json: AsJson = False,
@@ -74,7 +77,7 @@ def merge(
     note_if_plan_changed(here)
     if not here.client.is_running():
         note("no daemon runs: starting one; orchestrator down ends it")
-    request = MergeWave(wave=number, dry_run=dry_run, by=user_name())
+    request = MergeWave(wave=number, partial=partial, dry_run=dry_run, by=user_name())
     try:
         report = running_daemon(here).ask(request, say)
     except KeyboardInterrupt:

@@ -222,16 +222,20 @@ class LandingBegun:
     refs: tuple[RefStep, ...] = ()
     verified: dict[str, str] = field(default_factory=dict)
     tree: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaveLanded:
+    """`left_out` are those of the wave that have not landed, with this or before: empty, it is complete."""
+
     wave: int
     base: str
     base_before: str
     base_after: str
     tag: str
     landed: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +276,35 @@ class LandingRefused:
     reasons: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartTried:
+    """A wave's gates on part of it, to find out what makes the whole red. `red` names gates.
+
+    `reused`: its tree was one that had been run; `logs` are copies, kept until the wave's next isolation.
+    """
+
+    wave: int
+    run: int
+    workstreams: tuple[str, ...]
+    purpose: str
+    outcome: str
+    commit: str | None = None
+    red: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveIsolated:
+    """`verdict` in a word, `causes` in words; `left_out` is what they keep from landing with `proven`."""
+
+    wave: int
+    verdict: str
+    causes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    proven: tuple[str, ...] = ()
+
+
 Fact = (
     JournalBegun
     | DaemonStarted
@@ -302,4 +335,6 @@ Fact = (
     | WavePushed
     | WavePushRefused
     | LandingRefused
+    | PartTried
+    | WaveIsolated
 )

@@ -31,18 +31,31 @@ class Tips:
 
 
 def wave_state(plan: Plan, state: State, tips: Tips, number: WaveNumber) -> WaveState:
-    record = state.wave(number)
-    if record.landed is not None:
+    if has_landed(plan, state, number):
         return WaveState.MERGED
-    if record.landing is not None:
+    if state.wave(number).landing is not None:
         return WaveState.MERGING
-    ready = may_be_ready(plan, state, number) and all(tips.is_green(w) for w in plan.of_wave(number))
+    ready = may_be_ready(plan, state, number) and all(tips.is_green(w) for w in to_land(plan, state, number))
     return WaveState.READY if ready else WaveState.OPEN
 
 
 def may_be_ready(plan: Plan, state: State, number: WaveNumber) -> bool:
     """Whether nothing but its gates decides."""
-    return state.wave(number).landed is None and all(is_done(state, w) for w in plan.of_wave(number))
+    if has_landed(plan, state, number):
+        return False
+    return all(is_done(state, w) for w in to_land(plan, state, number))
+
+
+def to_land(plan: Plan, state: State, number: WaveNumber) -> tuple[Workstream, ...]:
+    """Those of the wave that have not landed with a part of it."""
+    landed = state.wave(number).members_landed
+    return tuple(w for w in plan.of_wave(number) if w.name not in landed)
+
+
+def has_landed(plan: Plan, state: State, number: WaveNumber) -> bool:
+    """True when the wave landed as a whole, or all that the plan still has of it landed in parts."""
+    record = state.wave(number)
+    return record.landed is not None or (bool(record.parts) and not to_land(plan, state, number))
 
 
 def is_done(state: State, workstream: Workstream) -> bool:
@@ -50,5 +63,5 @@ def is_done(state: State, workstream: Workstream) -> bool:
 
 
 def waves_before(plan: Plan, state: State, number: WaveNumber) -> tuple[WaveNumber, ...]:
-    """Lower waves that have not landed: they land first."""
-    return tuple(n for n in plan.waves if n < number and state.wave(n).landed is None)
+    """Lower waves that have not landed, or only in part: they land first."""
+    return tuple(n for n in plan.waves if n < number and not has_landed(plan, state, n))

@@ -133,11 +133,19 @@ class Landing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaveRecord:
-    """`pushed` is the commit that base's remote is known to have got with the wave."""
+    """`parts` are its landings so far, in order; `landed` the one that completed it.
+
+    `pushed` is the commit that base's remote is known to have got with the wave.
+    """
 
     landing: Landing | None = None
     landed: f.WaveLanded | None = None
     pushed: str | None = None
+    parts: tuple[f.WaveLanded, ...] = ()
+
+    @property
+    def members_landed(self) -> tuple[str, ...]:
+        return tuple(name for part in self.parts for name in part.landed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +177,8 @@ class State:
                 | f.HostBack()
                 | f.GateFinished()
                 | f.LandingAsked()
+                | f.PartTried()
+                | f.WaveIsolated()
             ):
                 return self
             case (
@@ -347,7 +357,8 @@ def _after_landing(state: State, fact: LandingFact) -> State:
         case f.WavePushRefused():
             pass
         case f.WaveLanded():
-            wave = replace(wave, landing=None, landed=fact)
+            complete = None if fact.left_out else fact
+            wave = replace(wave, landing=None, landed=complete, parts=(*wave.parts, fact))
             state = replace(state, workstreams=_merged(state, fact))
     return replace(state, waves={**state.waves, fact.wave: wave})
 

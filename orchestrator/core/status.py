@@ -119,8 +119,8 @@ def status(
                 state=wave_state(plan, state, tips, number).value,
                 goal=wave.goal,
                 workstreams=wave.workstreams,
-                landed=landed.landed if (landed := state.wave(number).landed) else (),
-                base_after=landed.base_after if landed else None,
+                landed=state.wave(number).members_landed,
+                base_after=parts[-1].base_after if (parts := state.wave(number).parts) else None,
             )
             for number, wave in plan.waves.items()
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.core.gating import has_landed
 from orchestrator.core.observation import Observation
 from orchestrator.core.placement import missing_slot
 from orchestrator.core.plan import Needs, Plan, Workstream
@@ -16,7 +17,7 @@ def unmet_needs(plan: Plan, state: State, workstream: Workstream) -> tuple[str, 
         waves=tuple(sorted({*workstream.needs.waves, *wave.waves})),
     )
     names = (_unmet_name(state, name) for name in both.workstreams)
-    waves = (f"wave {n} to land" for n in both.waves if state.wave(n).landed is None)
+    waves = (f"wave {n} to land" for n in both.waves if not has_landed(plan, state, n))
     return tuple(text for text in (*names, *waves) if text)
 
 

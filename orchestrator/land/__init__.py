@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from orchestrator.land.merging import check_wave, merge_wave
+from orchestrator.land.reasons import LeftOut
 from orchestrator.land.recovery import recover
-from orchestrator.land.report import LandingReport, LeftOut
+from orchestrator.land.report import LandingReport
 
 __all__ = ["LandingReport", "LeftOut", "check_wave", "merge_wave", "recover"]

@@ -12,7 +12,7 @@ from orchestrator.core.plan import WaveNumber
 from orchestrator.desk import Desk
 from orchestrator.gates import GateVerdict
 from orchestrator.land.moving import NotMoved, carry_out, durable
-from orchestrator.land.proposal import Proposal, replaceable_integration, tag_name
+from orchestrator.land.proposal import Proposal, replaceable_integration
 from orchestrator.land.publishing import publish
 from orchestrator.land.recovery import landed, move_of, prove
 from orchestrator.land.report import LandingReport
@@ -41,7 +41,7 @@ def begin(
     desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequence[GateVerdict]
 ) -> LandingBegun:
     """What landing will do, in full; writes the tag object, and moves nothing."""
-    tag, tag_object = tag_name(desk.plan, proposal.wave), _tag(desk, proposal, candidate, verdicts)
+    tag, tag_object = proposal.tag, _tag(desk, proposal, candidate, verdicts)
     integration = desk.plan.integration_branch(proposal.wave)
     archived = {tip_archive(proposal.wave, name): tip for name, tip in proposal.tips.items()}
     kept = git.refs(desk.home.git, *archived)
@@ -64,6 +64,7 @@ def begin(
         ),
         verified=_verified(desk, proposal),
         tree=candidate.tree,
+        left_out=proposal.others,
     )
 
 
@@ -90,5 +91,4 @@ def _tag(desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequenc
     if verdicts:
         lines += ["", *(f"{verdict.gate} of {verdict.subject}: green" for verdict in verdicts)]
     tagger = identity(desk.home.git, [candidate.commit])
-    name = tag_name(desk.plan, proposal.wave)
-    return git.make_tag(durable(desk.home), name, candidate.commit, "\n".join(lines), tagger)
+    return git.make_tag(durable(desk.home), proposal.tag, candidate.commit, "\n".join(lines), tagger)

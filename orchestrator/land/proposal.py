@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from orchestrator import git
 from orchestrator.candidate import Candidate, build_candidate, is_ours
 from orchestrator.checks.silent_revert import undone_in_merge
-from orchestrator.core.gating import is_done, waves_before
+from orchestrator.core.gating import is_done, to_land, waves_before
+from orchestrator.core.membership import Members
 from orchestrator.core.observation import Observation
 from orchestrator.core.plan import BranchName, CommitId, Plan, WaveNumber, Workstream
 from orchestrator.core.state import State, Wanted
 from orchestrator.core.status import state_in_words
 from orchestrator.desk import Desk
 from orchestrator.land.checkouts import checkouts_of, named, obstacles, step
-from orchestrator.land.report import LeftOut
+from orchestrator.land.reasons import Reason
 from orchestrator.tips import read_tips
 from orchestrator.wire import Changes, ReadChanges
 
@@ -24,30 +25,27 @@ STATUS_DEADLINE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """Why not; `workstream` where one is to blame."""
-
-    text: str
-    workstream: str | None = None
-
-    def words(self) -> str:
-        return f"{self.workstream}: {self.text}" if self.workstream else self.text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """One snapshot: where base and the branches stand, and the candidate made of them.
 
     `candidate` is None when the branches do not merge; `conflicts` then says how. Where they merge, it names
-    what a branch would silently take back from the others.
+    what a branch would silently take back from the others. `others` are those of the wave that have not
+    landed and are not proposed; `tag` is free for this landing unless a person took it.
     """
 
     wave: WaveNumber
     base: str
     tips: Mapping[str, CommitId]
     candidate: Candidate | None
+    tag: str
     conflicts: tuple[Reason, ...] = ()
     missing: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Whoever is proposed, with a branch or without."""
+        return (*self.tips, *self.missing)
 
     def moved(self, earlier: Proposal, base: str) -> tuple[Reason, ...]:
         """What is no longer as it was in an `earlier` look; `base` is the branch's name."""
@@ -60,37 +58,38 @@ class Proposal:
         return tuple(moved)
 
 
-def tag_name(plan: Plan, wave: WaveNumber) -> str:
-    return f"{plan.project}/wave{wave}"
+def tag_name(plan: Plan, wave: WaveNumber, part: int = 1) -> str:
+    """The tag of a wave's landing; a wave that lands in parts has one for each."""
+    return f"{plan.project}/wave{wave}" + (f".{part}" if part > 1 else "")
 
 
 def base_ref(plan: Plan) -> str:
     return f"refs/heads/{plan.base}"
 
 
-def propose(desk: Desk, wave: WaveNumber) -> Proposal:
+def propose(desk: Desk, wave: WaveNumber, names: Collection[str] | None = None) -> Proposal:
     """Read everything once and build the candidate; no branch is touched.
+
+    Of those of the wave that have not landed, all, or the ones named.
 
     Raises:
         HostUnreachable: a branch of the wave lives on a host that does not answer.
         CommandFailed: base does not exist.
     """
-    members = desk.plan.of_wave(wave)
+    open_ones = to_land(desk.plan, desk.state, wave)
+    members = [w for w in open_ones if names is None or w.name in names]
     tips = read_tips(desk, [w.name for w in members])
     base = git.resolve(desk.home.git, base_ref(desk.plan))
-    built = build_candidate(desk.home.git, desk.plan, wave, base, tips)
-    conflicts: tuple[Reason, ...] = ()
-    if not isinstance(built, Candidate):
-        conflicts = tuple(Reason(text=c.words(), workstream=c.workstream) for c in built.collisions)
-    else:
-        conflicts = tuple(silent_reverts(desk, base, built.commit, tips))
+    candidate, conflicts = _built(desk, wave, base, tips)
     return Proposal(
         wave=wave,
         base=base,
         tips=tips,
-        candidate=built if isinstance(built, Candidate) else None,
+        candidate=candidate,
+        tag=tag_name(desk.plan, wave, len(desk.state.wave(wave).parts) + 1),
         conflicts=conflicts,
         missing=tuple(w.name for w in members if w.name not in tips),
+        others=tuple(w.name for w in open_ones if w not in members),
     )
 
 
@@ -106,12 +105,53 @@ def silent_reverts(desk: Desk, base: str, candidate: str, tips: Mapping[str, str
                 yield Reason(text=f"{undone.words()}; {hint}", workstream=name)
 
 
+def restricted(desk: Desk, proposal: Proposal, names: Collection[str]) -> Proposal:
+    """The same snapshot with some of its workstreams only; reads no branch again."""
+    tips = {name: tip for name, tip in proposal.tips.items() if name in names}
+    candidate, conflicts = _built(desk, proposal.wave, proposal.base, tips)
+    open_ones = to_land(desk.plan, desk.state, proposal.wave)
+    return replace(
+        proposal,
+        tips=tips,
+        candidate=candidate,
+        conflicts=conflicts,
+        missing=(),
+        others=tuple(w.name for w in open_ones if w.name not in tips),
+    )
+
+
+def _built(
+    desk: Desk, wave: WaveNumber, base: str, tips: Mapping[str, CommitId]
+) -> tuple[Candidate | None, tuple[Reason, ...]]:
+    built = build_candidate(desk.home.git, desk.plan, wave, base, tips)
+    if isinstance(built, Candidate):
+        return built, tuple(silent_reverts(desk, base, built.commit, tips))
+    return None, tuple(Reason(text=c.words(), workstream=c.workstream) for c in built.collisions)
+
+
+def members_of(desk: Desk, proposal: Proposal) -> Members:
+    """Who cannot go without whom: by the plan's needs, and because a branch holds another's commits."""
+    needs: dict[str, set[str]] = {
+        name: set(desk.plan.workstream(name).needs.workstreams) for name in proposal.members
+    }
+    earlier: list[str] = []
+    for name, tip in proposal.tips.items():
+        inside = set(git.commits_between(desk.home.git, proposal.base, tip))
+        needs[name].update(
+            other
+            for other, other_tip in proposal.tips.items()
+            if other_tip in inside and (other_tip != tip or other in earlier)
+        )
+        earlier.append(name)
+    return Members(names=proposal.members, needs=needs)
+
+
 def outlook(desk: Desk, proposal: Proposal) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
     """Everything but gates that keeps the wave from landing now; and what is only worth knowing."""
-    dirty, untracked = _uncommitted(desk, proposal.wave)
+    dirty, untracked = _uncommitted(desk, proposal.members)
     reasons = (
         *_earlier_waves(desk.plan, desk.state, proposal.wave),
-        *not_done(desk.plan, desk.state, proposal.wave),
+        *not_done(desk.plan, desk.state, proposal.members),
         *(_no_branch(desk.plan, name) for name in proposal.missing),
         *dirty,
         *proposal.conflicts,
@@ -134,8 +174,8 @@ def _earlier_waves(plan: Plan, state: State, wave: WaveNumber) -> Iterator[Reaso
         yield Reason(text=f"{listed} first: waves land in ascending order")
 
 
-def not_done(plan: Plan, state: State, wave: WaveNumber) -> Iterator[Reason]:
-    for workstream in plan.of_wave(wave):
+def not_done(plan: Plan, state: State, names: Collection[str]) -> Iterator[Reason]:
+    for workstream in (plan.workstream(name) for name in names):
         if not is_done(state, workstream):
             yield Reason(text=f"is {_words(plan, state, workstream)}, not done", workstream=workstream.name)
 
@@ -152,11 +192,11 @@ def _no_branch(plan: Plan, name: str) -> Reason:
     return Reason(text=f"its branch {branch} does not exist", workstream=name)
 
 
-def _uncommitted(desk: Desk, wave: WaveNumber) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
-    """Work in the wave's worktrees that no branch holds: tracked files refuse, untracked are listed."""
+def _uncommitted(desk: Desk, names: Collection[str]) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
+    """Work in their worktrees that no branch holds: tracked files refuse, untracked are listed."""
     reasons: list[Reason] = []
     listed: list[str] = []
-    for name, changes in _changes(desk, wave):
+    for name, changes in _changes(desk, names):
         if changes.operation is not None:
             reasons.append(
                 Reason(text=f"a {changes.operation} is under way in {changes.path}", workstream=name)
@@ -169,8 +209,8 @@ def _uncommitted(desk: Desk, wave: WaveNumber) -> tuple[tuple[Reason, ...], tupl
     return tuple(reasons), tuple(listed)
 
 
-def _changes(desk: Desk, wave: WaveNumber) -> Iterator[tuple[str, Changes]]:
-    members = desk.plan.of_wave(wave)
+def _changes(desk: Desk, names: Collection[str]) -> Iterator[tuple[str, Changes]]:
+    members = [desk.plan.workstream(name) for name in names]
     for host in dict.fromkeys(w.host for w in members):
         site = desk.site(host)
         paths = {
@@ -181,7 +221,7 @@ def _changes(desk: Desk, wave: WaveNumber) -> Iterator[tuple[str, Changes]]:
 
 
 def _refs_taken(desk: Desk, proposal: Proposal) -> Iterator[Reason]:
-    tag = tag_name(desk.plan, proposal.wave)
+    tag = proposal.tag
     taken = [ref.removeprefix("refs/tags/") for ref in git.refs(desk.home.git, "refs/tags/")]
     if tag in taken:
         yield Reason(text=f"the tag {tag} exists already; rename or delete it: git tag -d {tag}")
@@ -214,12 +254,3 @@ def _checkouts(desk: Desk, proposal: Proposal) -> Iterator[Reason]:
     goal = proposal.candidate.commit if proposal.candidate else proposal.base
     move = step(desk.home.git, proposal.base, goal)
     yield from (Reason(text=text) for text in obstacles(desk.home.git, desk.plan.base, move))
-
-
-def left_out(reasons: Sequence[Reason]) -> tuple[LeftOut, ...]:
-    """Those reasons that name a workstream, one entry each."""
-    texts: dict[str, list[str]] = {}
-    for reason in reasons:
-        if reason.workstream is not None:
-            texts.setdefault(reason.workstream, []).append(reason.text)
-    return tuple(LeftOut(name=name, reason="; ".join(parts)) for name, parts in texts.items())

@@ -111,4 +111,5 @@ def landed(begun: LandingBegun) -> WaveLanded:
         base_after=begun.candidate,
         tag=begun.tag,
         landed=tuple(begun.tips),
+        left_out=begun.left_out,
     )

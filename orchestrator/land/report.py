@@ -6,14 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.gates import GateVerdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """A workstream that holds the wave back, or was not part of it, and why."""
-
-    name: str
-    reason: str
+from orchestrator.land.reasons import LeftOut
+from orchestrator.land.trials import Isolation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +16,7 @@ class LandingReport:
 
     `landed` is what a dry run would land: its document says so under another key. `base_after` is
     where base is now. `pushed` is None where nothing was to be pushed; `push_cause` says whether a push was
-    refused (`moved`, `rejected`) or failed (`failed`).
+    refused (`moved`, `rejected`) or failed (`failed`). `isolation` says what red gates of the wave come from.
     """
 
     wave: int
@@ -41,6 +35,7 @@ class LandingReport:
     pushed: bool | None = None
     push_error: str | None = None
     push_cause: str | None = None
+    isolation: Isolation | None = None
 
     def document(self) -> dict[str, Any]:
         return {
@@ -62,4 +57,5 @@ class LandingReport:
             "pushed": self.pushed,
             "push_error": self.push_error,
             "push_cause": self.push_cause,
+            "isolation": self.isolation and self.isolation.document(),
         }

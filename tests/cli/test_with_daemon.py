@@ -212,6 +212,41 @@ def test_gates_and_landing(live: Project) -> None:
     assert "merged" in live.ok("wave", "list").out
 
 
+PART_IS_BAD = """\
+version: 1
+project: p
+gates: {sound: {run: 'test ! -e bad'}}
+waves:
+  1:
+    gates: [sound]
+    workstreams:
+      a: {branch: w/a, run: 'echo x > good; git add good; git commit -qm x'}
+      b: {branch: w/b, run: 'echo x > bad; git add bad; git commit -qm x'}
+"""
+
+
+def test_part_of_a_wave_lands_and_the_rest_is_told(live: Project) -> None:
+    live.plan(PART_IS_BAD)
+    live.ok("up")
+    live.ok("wait", "--for", "done")
+    before = live.git("rev-parse", "main")
+    refused = live.run("wave", "merge", "1")
+    assert refused.code == 1 and live.git("rev-parse", "main") == before
+    assert "b: sound is red with it alone" in refused.out
+    assert "green without them: a; orchestrator wave merge 1 --partial lands that" in refused.out
+    assert "run 2, repeat: a b" in refused.err
+    partial = live.ok("wave", "merge", "1", "--partial")
+    assert "b: sound is red with it alone" in partial.out
+    assert "wave 1 landed in part: a (" in partial.out
+    assert "→ orchestrator wave merge 1, when the rest is mended" in partial.out
+    states = {w["name"]: w["state"] for w in live.ok("status", "--json").json["workstreams"]}
+    assert states == {"a": "merged", "b": "done"}
+    shown = live.ok("wave", "show", "1", "--json").json
+    assert (shown["state"], shown["landed"]) == ("ready", ["a"])
+    told = live.ok("events").out
+    assert "PartTried" in told and "WaveIsolated" in told
+
+
 def test_a_red_gate_is_told_with_its_log(live: Project) -> None:
     live.workstreams(
         "a: {branch: w/a, run: 'git commit -q --allow-empty -m x', gates: [bad]}",

@@ -43,6 +43,8 @@ def test_a_journal_of_version_1_loads_for_ever(tmp_path: Path) -> None:
     assert state.of("i3d").phase == Merged(1)
     assert state.of("slow").phase == Done()
     assert state.token == "0badcafe"
+    assert state.wave(1).landed is not None and state.wave(2).landed is None
+    assert state.wave(2).members_landed == ("a",)
 
 
 def test_what_is_appended_is_read_again(tmp_path: Path) -> None:

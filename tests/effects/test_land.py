@@ -209,7 +209,8 @@ def test_a_red_wave_gate_is_the_waves(scene: Scene) -> None:
     alone = gate("alone", "test ! -e left -o ! -e right")
     desk = scene.desk(workstream("a", alone), workstream("b", alone), waves={1: {"gates": (alone,)}})
     (reason,) = refused(scene, desk)
-    assert reason.startswith("alone is red: exit status 1; see ")
+    together = "b: alone is red with it and a together (3 of 3 runs), and green with each alone; see "
+    assert reason.startswith(together)
 
 
 def test_uncommitted_changes_in_a_worktree_are_named_and_untracked_files_only_listed(scene: Scene) -> None:
