@@ -12,7 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import candidate, cold, forecast, idle, isolation, measuring, poll, start_time, up, wave_check
+from benchmarks import (
+    candidate,
+    cold,
+    forecast,
+    idle,
+    isolation,
+    landing,
+    measuring,
+    poll,
+    start_time,
+    up,
+    wave_check,
+)
 from benchmarks.measuring import Figure
 
 SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
@@ -22,6 +34,7 @@ SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "poll": poll.measure,
     "idle": idle.measure,
     "candidate": candidate.measure,
+    "landing": landing.measure,
     "isolation": isolation.measure,
     "wave_check": wave_check.measure,
     "forecast": forecast.measure,

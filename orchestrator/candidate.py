@@ -156,12 +156,20 @@ def _against(
 @contextmanager
 def pinned(repository: Git, wave: WaveNumber, commit: str, part: str = "") -> Iterator[None]:
     """Keep a candidate from being collected as garbage while its gates run; `part` names one of a part."""
-    ref = f"refs/orchestrator/candidates/wave{wave}{part}"
-    _point(repository, ref, commit)
+    _point(repository, _pin(wave, part), commit)
     try:
         yield
     finally:
-        _point(repository, ref, None)
+        unpin(repository, wave, part)
+
+
+def unpin(repository: Git, wave: WaveNumber, part: str = "") -> None:
+    """Let go of a candidate, also one that a killed landing left pinned."""
+    _point(repository, _pin(wave, part), None)
+
+
+def _pin(wave: WaveNumber, part: str) -> str:
+    return f"refs/orchestrator/candidates/wave{wave}{part}"
 
 
 def _point(repository: Git, ref: str, commit: str | None) -> None:

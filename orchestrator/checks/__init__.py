@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.checks import clean_merge, paths
+from orchestrator.checks import clean_merge, paths, silent_revert
 from orchestrator.checks.finding import Check, Finding, Subject
 from orchestrator.core.plan import Gate
 from orchestrator.errors import Refused
 
-CHECKS: Mapping[str, Check] = {"clean-merge": clean_merge.findings, "paths": paths.findings}
+CHECKS: Mapping[str, Check] = {
+    "clean-merge": clean_merge.findings,
+    "paths": paths.findings,
+    "silent-revert": silent_revert.findings,
+}
 
 
 def require_check(gate: Gate) -> Check:

@@ -105,7 +105,8 @@ def _next(report: Document) -> Iterator[str]:
     if not report["ok"]:
         return
     if report["push_error"]:
-        yield f"{styled('!', 'yellow')} not pushed: {one_line(report['push_error'])}"
+        yield f"{styled('!', 'yellow')} {_not_pushed(report)}: {one_line(report['push_error'])}"
+        yield f"    → when that is settled: orchestrator wave merge {report['wave']}"
     again = f"    → orchestrator wave merge {report['wave']}"
     if report["dry_run"]:
         yield again + (" --partial" if report["left_out"] else "")
@@ -114,6 +115,16 @@ def _next(report: Document) -> Iterator[str]:
     yield f"    → git log --oneline {span}; git show {report['tag']}"
     if report["left_out"]:
         yield f"{again}, when the rest is mended"
+
+
+def _not_pushed(report: Document) -> str:
+    match report["push_cause"]:
+        case "moved":
+            return "landed here, the push was refused: somebody else moved the remote"
+        case "rejected":
+            return "landed here, the push was refused by the remote"
+        case _:
+            return "landed here, the push failed"
 
 
 def _short(commit: str | None) -> str:

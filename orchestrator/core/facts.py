@@ -215,8 +215,21 @@ class LandingAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefStep:
+    """A ref from one object to another; None where there is no such ref."""
+
+    ref: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LandingBegun:
-    """Written before any ref moves: what the transaction will do, so that it can be finished or undone."""
+    """Written before any ref moves: what the transaction will do, so that it can be finished or undone.
+
+    `refs` are those that move with base, in the transaction's order; `verified` those that must stand
+    still; `tree` is what the gates ran on. A journal from before they were kept has the tag only.
+    """
 
     wave: int
     base: str
@@ -225,6 +238,9 @@ class LandingBegun:
     tag: str
     tag_object: str
     tips: dict[str, str]
+    refs: tuple[RefStep, ...] = ()
+    verified: dict[str, str] = field(default_factory=dict)
+    tree: str = ""
     left_out: tuple[str, ...] = ()
 
 
@@ -239,6 +255,38 @@ class WaveLanded:
     tag: str
     landed: tuple[str, ...]
     left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingUndone:
+    """It had landed, and the proof after it failed: refs and checkouts were put back."""
+
+    wave: int
+    base: str
+    base_before: str
+    candidate: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WavePushed:
+    wave: int
+    remote: str
+    commit: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WavePushRefused:
+    """`cause`: `moved` (the remote's base has commits of others), `rejected` (a hook or a protected
+    branch over there), or `failed` (network or login: the remote could not be asked)."""
+
+    wave: int
+    remote: str
+    commit: str
+    tag: str
+    cause: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,6 +374,9 @@ Fact = (
     | LandingAsked
     | LandingBegun
     | WaveLanded
+    | LandingUndone
+    | WavePushed
+    | WavePushRefused
     | LandingRefused
     | PartTried
     | WaveIsolated

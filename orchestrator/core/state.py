@@ -104,7 +104,8 @@ class WorkstreamRecord:
     """`stage` is an index into the plan's stages; `attempts` counts its runs, refused launches apart.
 
     `launches` counts all launches ever, `failures` those held against the restart limit.
-    `elapsed_s` is the wall time of the present stage over its ended attempts.
+    `elapsed_s` is the wall time of the present stage over its ended attempts. `began` is where its branch
+    stood at the first launch.
     """
 
     phase: Phase = field(default_factory=Idle)
@@ -116,6 +117,7 @@ class WorkstreamRecord:
     launch: LaunchRecord | None = None
     worktree: str | None = None
     tip: str | None = None
+    began: str | None = None
     port: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     pushed: str | None = None
@@ -131,10 +133,14 @@ class Landing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaveRecord:
-    """`parts` are its landings so far, in order; `landed` the one that completed it."""
+    """`parts` are its landings so far, in order; `landed` the one that completed it.
+
+    `pushed` is the commit that base's remote is known to have got with the wave.
+    """
 
     landing: Landing | None = None
     landed: f.WaveLanded | None = None
+    pushed: str | None = None
     parts: tuple[f.WaveLanded, ...] = ()
 
     @property
@@ -185,7 +191,14 @@ class State:
                 | f.WaveIsolated()
             ):
                 return self
-            case f.LandingBegun() | f.WaveLanded() | f.LandingRefused():
+            case (
+                f.LandingBegun()
+                | f.WaveLanded()
+                | f.LandingRefused()
+                | f.LandingUndone()
+                | f.WavePushed()
+                | f.WavePushRefused()
+            ):
                 return _after_landing(self, fact)
             case f.ConflictForeseen() | f.OverlapForeseen() | f.ForecastCleared():
                 return replace(self, foreseen=_after_forecast(self.foreseen, fact))
@@ -275,7 +288,14 @@ def _after_launch(
             )
         case (Starting() | Stopping(), f.Launched()):
             phase = Running() if isinstance(record.phase, Starting) else record.phase
-            return replace(record, phase=phase, worktree=fact.worktree, tip=fact.tip, port=fact.port)
+            return replace(
+                record,
+                phase=phase,
+                worktree=fact.worktree,
+                tip=fact.tip,
+                began=record.began or fact.tip,
+                port=fact.port,
+            )
         case (Starting(), f.LaunchRefused()):
             return replace(record, phase=Failed(fact.message, launched=False), attempts=record.attempts - 1)
         case (Stopping(then), f.LaunchRefused()):
@@ -343,13 +363,22 @@ def _after_forecast(
     return {**others, fact.between: one}
 
 
-def _after_landing(state: State, fact: f.LandingBegun | f.WaveLanded | f.LandingRefused) -> State:
+LandingFact = (
+    f.LandingBegun | f.WaveLanded | f.LandingRefused | f.LandingUndone | f.WavePushed | f.WavePushRefused
+)
+
+
+def _after_landing(state: State, fact: LandingFact) -> State:
     wave = state.wave(fact.wave)
     match fact:
         case f.LandingBegun():
             wave = replace(wave, landing=Landing(begun=fact))
-        case f.LandingRefused():
+        case f.LandingRefused() | f.LandingUndone():
             wave = replace(wave, landing=None)
+        case f.WavePushed():
+            wave = replace(wave, pushed=fact.commit)
+        case f.WavePushRefused():
+            pass
         case f.WaveLanded():
             complete = None if fact.left_out else fact
             wave = replace(wave, landing=None, landed=complete, parts=(*wave.parts, fact))

@@ -10,7 +10,7 @@ from orchestrator.git.command import Git
 
 _FILE = "100644"
 _BIG_FILE = "core.bigFileThreshold=2m"  # lines of larger files are not compared
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _numbered_hunks(lines: Iterable[str]) -> Mapping[int, list[Hunk]]:
     for line in lines:
         if line.startswith("diff --git "):
             current = found.setdefault(int(line.rpartition("/")[2]), [])
-        elif match := _HUNK.match(line):
+        elif match := HUNK.match(line):
             old, old_count, new, new_count = (int(part) if part else 1 for part in match.groups())
             current.append(Hunk(old, old_count, new, new_count))
     return found

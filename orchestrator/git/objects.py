@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import CommandFailed
-from orchestrator.git.command import Git
+from orchestrator.git.command import TIMEOUT_S, Git
 from orchestrator.git.refs import find_trees
 
 
@@ -81,7 +81,9 @@ def make_tag(git: Git, name: str, commit: str, message: str, tagger: Identity) -
     return git.text("mktag", stdin=head + message.rstrip("\n") + "\n")
 
 
-def read_tree_two_way(git: Git, old: str, new: str, *, dry_run: bool = False) -> None:
+def read_tree_two_way(
+    git: Git, old: str, new: str, *, dry_run: bool = False, timeout_s: float = TIMEOUT_S
+) -> None:
     """Carry a worktree from `old` to `new`, keeping uncommitted changes of files that do not differ.
 
     Raises:
@@ -90,4 +92,4 @@ def read_tree_two_way(git: Git, old: str, new: str, *, dry_run: bool = False) ->
     # Stale stat data in the index would read as local changes.
     git.run("update-index", "-q", "--refresh", ok=(0, 1))
     options = ["-n"] if dry_run else []
-    git.run("read-tree", "-m", "-u", *options, old, new)
+    git.run("read-tree", "-m", "-u", *options, old, new, timeout_s=timeout_s)

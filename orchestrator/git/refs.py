@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from orchestrator.errors import CommandFailed
-from orchestrator.git.command import Git
+from orchestrator.git.command import TIMEOUT_S, Git
 
 _ARGUMENTS_LIMIT = 400  # more names than this: list everything and filter
 
@@ -66,7 +66,14 @@ RefChange = Create | Update | Verify | Delete
 
 
 class RefsNotMoved(CommandFailed):
-    """A ref was not where it was expected, or is locked. Nothing was changed."""
+    """A ref was not where it was expected, or is locked. Nothing was changed, unless `interrupted`.
+
+    Git renames refs one by one: killed in between, it leaves some moved, and locks on all of them.
+    """
+
+    def __init__(self, message: str, hint: str | None, *, interrupted: bool) -> None:
+        super().__init__(message, hint)
+        self.interrupted = interrupted
 
 
 def resolve(git: Git, name: str) -> str:
@@ -185,19 +192,21 @@ def _commit(record: str) -> Commit:
     return Commit(commit, tuple(parents.split()), author, email, authored_at, subject, body.strip())
 
 
-def update_refs(git: Git, changes: Sequence[RefChange], reason: str) -> None:
-    """Apply all changes or none; `reason` goes to the reflogs.
+def update_refs(git: Git, changes: Sequence[RefChange], reason: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    """Apply all changes or none, in this order; `reason` goes to the reflogs.
 
     Raises:
         RefsNotMoved: a ref is not where `changes` says, or could not be locked.
     """
     commands = ["start", *(change.line() for change in changes), "prepare", "commit"]
     output = git.run(
-        "update-ref", "-m", reason, "--stdin", stdin="\n".join(commands) + "\n", ok=tuple(range(-64, 256))
-    )
+        "update-ref", "-m", reason, "--stdin",
+        stdin="\n".join(commands) + "\n", ok=tuple(range(-64, 256)), timeout_s=timeout_s,
+    )  # fmt: skip
     if "commit: ok" not in output.stdout.split("\n"):
         lines = output.stderr.strip().splitlines() or [f"status {output.code}"]
-        raise RefsNotMoved(f"git update-ref moved nothing in {git.directory}: {lines[-1]}", output.stderr)
+        told = f"git update-ref moved nothing in {git.directory}: {lines[-1]}"
+        raise RefsNotMoved(told, output.stderr, interrupted=output.code < 0)
 
 
 def create_branch(git: Git, name: str, commit: str, reason: str = "orchestrator: branch") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.errors import CommandFailed
@@ -28,13 +28,38 @@ def set_config(git: Git, name: str, value: str) -> None:
     git.run("config", "--local", name, value)
 
 
-def push(git: Git, remote: str, refspecs: Sequence[str], *, atomic: bool = False) -> dict[str, str]:
+class RemoteMoved(CommandFailed):
+    """A ref of the remote is not where a push may start from."""
+
+
+def remote_refs(git: Git, remote: str, *names: str) -> dict[str, str]:
+    """Those of these full ref names that the remote has, with its objects.
+
+    Raises:
+        CommandFailed: the remote could not be asked.
+    """
+    answer = git.text("ls-remote", "--", remote, *names, timeout_s=PUSH_TIMEOUT_S)
+    found = (line.split("\t") for line in answer.split("\n") if line)
+    return {name: oid for oid, name in found if name in names}
+
+
+def push(
+    git: Git,
+    remote: str,
+    refspecs: Sequence[str],
+    *,
+    atomic: bool = False,
+    leases: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Push; the answer is the reason for each destination ref that was refused.
+
+    `leases` are full names of the remote's refs with the object each must be at, empty for none.
 
     Raises:
         CommandFailed: the remote could not be asked.
     """
     options = ["--atomic"] if atomic else []
+    options += [f"--force-with-lease={ref}:{oid}" for ref, oid in (leases or {}).items()]
     output = git.run(
         "push", "--porcelain", "--no-verify", *options, "--", remote, *refspecs,
         ok=(0, 1), timeout_s=PUSH_TIMEOUT_S,

@@ -166,3 +166,28 @@ def ignored_files(git: Git, paths: Sequence[str] = (), *, as_folders: bool = Fal
             "ls-files", "-z", "--others", "--ignored", "--exclude-standard", *options, "--", *paths
         ).fields()
     )
+
+
+def index_entries(git: Git) -> dict[str, tuple[str, str]]:
+    """Each path in the index with its mode and object; an unmerged one with its last stage's."""
+    entries = [entry.partition("\t") for entry in git.run("ls-files", "--stage", "-z").fields()]
+    return {path: (meta.split(" ")[0], meta.split(" ")[1]) for meta, _, path in entries}
+
+
+def unlike_index(git: Git) -> tuple[str, ...]:
+    """Tracked files whose content is not what the index says; absent ones are among them."""
+    git.run("update-index", "-q", "--refresh", ok=(0, 1))
+    return tuple(dict.fromkeys(git.run("diff-files", "-z", "--name-only").fields()))
+
+
+def restore_from_index(git: Git, paths: Sequence[str]) -> None:
+    """Write these files as the index says they are, over whatever is there."""
+    if paths:
+        names = "".join(f"{path}\0" for path in paths)
+        git.run("checkout-index", "--force", "--index", "-z", "--stdin", stdin=names)
+
+
+def file_content(git: Git, commit: str, path: str) -> bytes | None:
+    """What a checkout of `commit` writes to `path`, filters applied; None where it has no such file."""
+    output = git.run("cat-file", "--filters", f"{commit}:{path}", ok=(0, 128))
+    return output.stdout.encode("utf-8", "surrogateescape") if output.code == 0 else None

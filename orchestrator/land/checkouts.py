@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import git
 from orchestrator.errors import CommandFailed
-from orchestrator.git import Git, PathChange
+from orchestrator.git import Git, PathChange, WorktreeListed
 
 _NAMED = 5
 
@@ -22,6 +22,11 @@ class Step:
     new: str
     changes: tuple[PathChange, ...]
 
+    def back(self) -> Step:
+        opposite = {"A": "D", "D": "A"}
+        changes = tuple(git.PathChange(c.path, opposite.get(c.kind, c.kind)) for c in self.changes)
+        return Step(self.new, self.old, changes)
+
 
 def step(repository: Git, old: str, new: str) -> Step:
     return Step(old, new, git.changed_paths(repository, old, new))
@@ -31,20 +36,38 @@ def checkouts_of(repository: Git, branch: str) -> tuple[Path, ...]:
     return tuple(
         Path(worktree.path)
         for worktree in git.list_worktrees(repository)
-        if worktree.branch == branch and not worktree.bare and Path(worktree.path, ".git").exists()
+        if _has(worktree, branch) and Path(worktree.path, ".git").exists()
     )
 
 
 def obstacles(repository: Git, branch: str, move: Step) -> tuple[str, ...]:
     """Why worktrees that have `branch` checked out could not follow; they are not touched."""
-    return (*_rebases(repository, branch), *_in_checkouts(checkouts_of(repository, branch), move))
+    listed = git.list_worktrees(repository)
+    there = [worktree for worktree in listed if Path(worktree.path, ".git").exists()]
+    gone = [worktree for worktree in listed if worktree not in there]
+    followers = [Path(worktree.path) for worktree in there if _has(worktree, branch)]
+    return (
+        *_unreachable(gone, branch),
+        *_rebases(there, branch),
+        *_in_checkouts(followers, move),
+    )
 
 
-def _rebases(repository: Git, branch: str) -> Iterator[str]:
+def _has(worktree: WorktreeListed, branch: str) -> bool:
+    return worktree.branch == branch and not worktree.bare
+
+
+def _unreachable(gone: Iterable[WorktreeListed], branch: str) -> Iterator[str]:
+    for worktree in gone:
+        if _has(worktree, branch):
+            how = "git worktree prune forgets it, if it is gone for good"
+            yield f"{worktree.path}: has {branch} checked out, and is not there to follow; {how}"
+
+
+def _rebases(there: Iterable[WorktreeListed], branch: str) -> Iterator[str]:
     """A rebase of the branch detaches HEAD, and would move the branch when it ends."""
-    for worktree in git.list_worktrees(repository):
-        detached = worktree.branch is None and Path(worktree.path, ".git").exists()
-        if detached and git.branch_being_rebased(git.git_dir(worktree.path)) == branch:
+    for worktree in there:
+        if worktree.branch is None and git.branch_being_rebased(git.git_dir(worktree.path)) == branch:
             yield f"{worktree.path}: a rebase of {branch} is under way"
 
 
@@ -53,6 +76,9 @@ def _in_checkouts(paths: Sequence[Path], move: Step) -> Iterator[str]:
         operation = git.operation(git.git_dir(path))
         if operation is not None:
             yield f"{path}: a {operation} is under way"
+            continue
+        if (git.git_dir(path) / "index.lock").exists():
+            yield f"{path}: another git is at work there, or left {git.git_dir(path) / 'index.lock'}"
             continue
         yield from _overlaps(path, move)
 
@@ -110,23 +136,6 @@ def _tracked(root: Path, names: Sequence[str]) -> tuple[str, ...]:
         return ()
     literal = Git(root, environment={"GIT_LITERAL_PATHSPECS": "1"})
     return git.tracked_files(literal, names)
-
-
-def follow(paths: Sequence[Path], move: Step) -> None:
-    """Carry every checkout over, or none.
-
-    Raises:
-        CommandFailed: one could not follow; those that had are back.
-    """
-    done: list[Path] = []
-    for path in paths:
-        try:
-            git.read_tree_two_way(Git(path), move.old, move.new)
-        except CommandFailed:
-            for earlier in done:
-                git.read_tree_two_way(Git(earlier), move.new, move.old)
-            raise
-        done.append(path)
 
 
 def named(names: Sequence[str]) -> str:

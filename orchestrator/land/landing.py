@@ -7,14 +7,16 @@ from dataclasses import replace
 
 from orchestrator import git
 from orchestrator.candidate import Candidate, identity
-from orchestrator.core.facts import LandingBegun
+from orchestrator.core.facts import LandingBegun, RefStep
+from orchestrator.core.plan import WaveNumber
 from orchestrator.desk import Desk
-from orchestrator.errors import CommandFailed
 from orchestrator.gates import GateVerdict
-from orchestrator.land.moving import NotMoved, durable, move
-from orchestrator.land.proposal import Proposal
-from orchestrator.land.recovery import landed
+from orchestrator.land.moving import NotMoved, carry_out, durable
+from orchestrator.land.proposal import Proposal, replaceable_integration
+from orchestrator.land.publishing import publish
+from orchestrator.land.recovery import landed, move_of, prove
 from orchestrator.land.report import LandingReport
+from orchestrator.tips import tip_refs
 
 
 def land(desk: Desk, proposal: Proposal, candidate: Candidate, report: LandingReport) -> LandingReport:
@@ -23,25 +25,62 @@ def land(desk: Desk, proposal: Proposal, candidate: Candidate, report: LandingRe
     Raises:
         Refused: it moved by half, and could not be moved back.
     """
-    begun = LandingBegun(
+    begun = begin(desk, proposal, candidate, report.gates)
+    desk.record(begun)
+    try:
+        carry_out(desk.home, move_of(begun))
+    except NotMoved as why:
+        return replace(report, ok=False, landed=(), reasons=(str(why),))
+    reasons = prove(desk, begun)
+    if reasons:
+        return replace(report, ok=False, landed=(), reasons=reasons)
+    return publish(desk, replace(report, base_after=begun.candidate, tag=begun.tag), landed(begun))
+
+
+def begin(
+    desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequence[GateVerdict]
+) -> LandingBegun:
+    """What landing will do, in full; writes the tag object, and moves nothing."""
+    tag, tag_object = proposal.tag, _tag(desk, proposal, candidate, verdicts)
+    integration = desk.plan.integration_branch(proposal.wave)
+    archived = {tip_archive(proposal.wave, name): tip for name, tip in proposal.tips.items()}
+    kept = git.refs(desk.home.git, *archived)
+    return LandingBegun(
         wave=proposal.wave,
         base=desk.plan.base,
         base_before=proposal.base,
         candidate=candidate.commit,
-        tag=proposal.tag,
-        tag_object=_tag(desk, proposal, candidate, report.gates),
+        tag=tag,
+        tag_object=tag_object,
         tips=dict(proposal.tips),
+        refs=(
+            RefStep(ref=f"refs/tags/{tag}", old=None, new=tag_object),
+            *(RefStep(ref=ref, old=kept.get(ref), new=tip) for ref, tip in archived.items()),
+            RefStep(
+                ref=f"refs/heads/{integration}",
+                old=replaceable_integration(desk, integration, candidate.commit),
+                new=candidate.commit,
+            ),
+        ),
+        verified=_verified(desk, proposal),
+        tree=candidate.tree,
         left_out=proposal.others,
     )
-    desk.record(begun)
-    try:
-        move(desk, begun)
-    except NotMoved as why:
-        return replace(report, ok=False, landed=(), reasons=(str(why),))
-    desk.record(landed(begun))
-    desk.say(f"wave {begun.wave}: {begun.base} moved to {begun.candidate[:12]}, tag {begun.tag}")
-    pushed, error = _push(desk, begun)
-    return replace(report, base_after=begun.candidate, tag=begun.tag, pushed=pushed, push_error=error)
+
+
+def tip_archive(wave: WaveNumber, workstream: str) -> str:
+    """Where a landed tip is kept, so that its branch may be deleted, or the wave brought back."""
+    return f"refs/orchestrator/waves/{wave}/tips/{workstream}"
+
+
+def _verified(desk: Desk, proposal: Proposal) -> dict[str, str]:
+    """The refs that hold the tips: none may move while the wave lands."""
+    candidates = {name: tip_refs(desk.plan.workstream(name)) for name in proposal.tips}
+    found = git.refs(desk.home.git, *(ref for refs in candidates.values() for ref in refs))
+    return {
+        next((ref for ref in refs if ref in found), refs[0]): proposal.tips[name]
+        for name, refs in candidates.items()
+    }
 
 
 def _tag(desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequence[GateVerdict]) -> str:
@@ -53,19 +92,3 @@ def _tag(desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequenc
         lines += ["", *(f"{verdict.gate} of {verdict.subject}: {verdict.finding}" for verdict in verdicts)]
     tagger = identity(desk.home.git, [candidate.commit])
     return git.make_tag(durable(desk.home), proposal.tag, candidate.commit, "\n".join(lines), tagger)
-
-
-def _push(desk: Desk, begun: LandingBegun) -> tuple[bool | None, str | None]:
-    """Base and tag to the plan's remote. A push that fails changes nothing about the landing."""
-    remote = desk.plan.remote
-    if remote is None:
-        return None, None
-    specs = [f"{begun.candidate}:refs/heads/{begun.base}", f"refs/tags/{begun.tag}:refs/tags/{begun.tag}"]
-    try:
-        refused = git.push(desk.home.git, remote, specs, atomic=True)
-    except CommandFailed as error:
-        return False, error.message
-    if refused:
-        return False, "; ".join(f"{ref}: {why}" for ref, why in refused.items())
-    desk.say(f"wave {begun.wave}: pushed to {remote}")
-    return True, None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from orchestrator import git
-from orchestrator.candidate import Candidate, pinned
+from orchestrator.candidate import Candidate, pinned, unpin
 from orchestrator.core.facts import LandingAsked, LandingRefused
 from orchestrator.core.gating import has_landed
 from orchestrator.core.plan import LOCAL, WaveNumber
@@ -17,6 +17,7 @@ from orchestrator.land.isolation import isolate
 from orchestrator.land.landing import land
 from orchestrator.land.narrowing import Choice, choose, without
 from orchestrator.land.proposal import Proposal, base_ref, not_done, outlook, propose
+from orchestrator.land.publishing import publish
 from orchestrator.land.reasons import LeftOut, Reason, left_out
 from orchestrator.land.recovery import finish_landings, landing_lock
 from orchestrator.land.report import LandingReport
@@ -40,7 +41,9 @@ def merge_wave(
     with landing_lock(desk.home):
         finish_landings(desk)
         if has_landed(desk.plan, desk.state, wave):
-            return _already_landed(desk, wave)
+            unpin(desk.home.git, wave)  # killed right after it landed, a landing leaves it pinned
+            report = _already_landed(desk, wave)
+            return report if dry_run else publish(desk, report, desk.state.wave(wave).parts[-1])
         if not dry_run:
             desk.record(LandingAsked(wave=wave, by=by))
         report = _merge(desk, wave, partial, dry_run)

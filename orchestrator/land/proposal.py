@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator import git
 from orchestrator.candidate import Candidate, build_candidate, is_ours
+from orchestrator.checks.silent_revert import undone_in_merge
 from orchestrator.core.gating import is_done, to_land, waves_before
 from orchestrator.core.membership import Members
 from orchestrator.core.observation import Observation
@@ -27,8 +28,9 @@ STATUS_DEADLINE_S = 120.0
 class Proposal:
     """One snapshot: where base and the branches stand, and the candidate made of them.
 
-    `candidate` is None when the branches conflict; `conflicts` then says how. `others` are those of the
-    wave that have not landed and are not proposed; `tag` is free for this landing unless a person took it.
+    `candidate` is None when the branches do not merge; `conflicts` then says how. Where they merge, it names
+    what a branch would silently take back from the others. `others` are those of the wave that have not
+    landed and are not proposed; `tag` is free for this landing unless a person took it.
     """
 
     wave: WaveNumber
@@ -91,6 +93,18 @@ def propose(desk: Desk, wave: WaveNumber, names: Collection[str] | None = None) 
     )
 
 
+def silent_reverts(desk: Desk, base: str, candidate: str, tips: Mapping[str, str]) -> Iterator[Reason]:
+    """What a branch undoes of others' work: landed before it, or merged before it in this wave."""
+    names = {tip: name for name, tip in tips.items()}
+    for _, parents in git.first_parents(desk.home.git, base, candidate):
+        name = names.get(parents[1]) if len(parents) == 2 else None
+        if name is not None:
+            began = desk.state.of(name).began
+            for undone in undone_in_merge(desk.home.git, parents[0], parents[1], began):
+                hint = f"if that is meant, say so in a commit of the branch: Reverts: {undone.path}"
+                yield Reason(text=f"{undone.words()}; {hint}", workstream=name)
+
+
 def restricted(desk: Desk, proposal: Proposal, names: Collection[str]) -> Proposal:
     """The same snapshot with some of its workstreams only; reads no branch again."""
     tips = {name: tip for name, tip in proposal.tips.items() if name in names}
@@ -111,7 +125,7 @@ def _built(
 ) -> tuple[Candidate | None, tuple[Reason, ...]]:
     built = build_candidate(desk.home.git, desk.plan, wave, base, tips)
     if isinstance(built, Candidate):
-        return built, ()
+        return built, tuple(silent_reverts(desk, base, built.commit, tips))
     return None, tuple(Reason(text=c.words(), workstream=c.workstream) for c in built.collisions)
 
 
@@ -222,15 +236,18 @@ def _integration_taken(desk: Desk, proposal: Proposal) -> Iterator[Reason]:
     where = checkouts_of(desk.home.git, branch)
     if where:
         yield Reason(text=f"the branch {branch} is checked out in {where[0]}; switch that to another")
-    standing = integration_standing(desk, branch)
-    if standing is None or proposal.candidate is None or is_ours(desk.home.git, standing):
+    if proposal.candidate is None or branch not in git.branches(desk.home.git, [branch]):
         return
-    if not git.is_ancestor(desk.home.git, standing, proposal.candidate.commit):
+    if replaceable_integration(desk, branch, proposal.candidate.commit) is None:
         yield Reason(text=f"the branch {branch} has commits of its own; rename or delete it")
 
 
-def integration_standing(desk: Desk, branch: BranchName) -> str | None:
-    return git.branches(desk.home.git, [branch]).get(branch)
+def replaceable_integration(desk: Desk, branch: BranchName, candidate: str) -> str | None:
+    """Where the integration branch stands, if that may make room; None where it does not exist, too."""
+    standing = git.branches(desk.home.git, [branch]).get(branch)
+    if standing is None or is_ours(desk.home.git, standing):
+        return standing
+    return standing if git.is_ancestor(desk.home.git, standing, candidate) else None
 
 
 def _checkouts(desk: Desk, proposal: Proposal) -> Iterator[Reason]:

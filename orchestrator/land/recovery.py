@@ -8,11 +8,13 @@ from contextlib import contextmanager
 
 from orchestrator import git
 from orchestrator.agent.files import open_lock, try_lock
-from orchestrator.core.facts import LandingBegun, LandingRefused, WaveLanded
+from orchestrator.candidate import unpin
+from orchestrator.core.facts import LandingBegun, LandingRefused, LandingUndone, RefStep, WaveLanded
+from orchestrator.core.plan import WaveNumber
 from orchestrator.desk import Desk
-from orchestrator.errors import CommandFailed, Refused
-from orchestrator.land.checkouts import checkouts_of, follow, in_the_way, named, step
-from orchestrator.land.moving import durable
+from orchestrator.errors import Refused
+from orchestrator.land.moving import RefMove, Settled, settle, take_back
+from orchestrator.land.proof import claim_of, disproved
 from orchestrator.site import Home
 
 INTERRUPTED = "interrupted before anything moved"
@@ -52,53 +54,53 @@ def finish_landings(desk: Desk) -> None:
 
 
 def _finish(desk: Desk, begun: LandingBegun) -> None:
-    repository = desk.home.git
-    found = git.refs(repository, f"refs/heads/{begun.base}", f"refs/tags/{begun.tag}")
-    base, tag = found.get(f"refs/heads/{begun.base}"), found.get(f"refs/tags/{begun.tag}")
-    if base is None or tag not in (None, begun.tag_object):
-        raise _needs_a_person(begun, base, tag)
-    moved = begun.candidate != begun.base_before or tag is not None
-    if moved and git.is_ancestor(repository, begun.candidate, base):
-        _complete(desk, begun, base, tag)
-    elif git.is_ancestor(repository, begun.base_before, base):
-        _withdraw(desk, begun, tag)
+    if settle(desk.home, move_of(begun)) is Settled.DONE:
+        if not prove(desk, begun):
+            desk.say(f"wave {begun.wave}: its interrupted landing is finished")
     else:
-        raise _needs_a_person(begun, base, tag)
+        desk.record(LandingRefused(wave=begun.wave, reasons=(INTERRUPTED,)))
+        desk.say(f"wave {begun.wave}: its interrupted landing had moved nothing")
+    unpin(desk.home.git, WaveNumber(begun.wave))
 
 
-def _complete(desk: Desk, begun: LandingBegun, base: str, tag: str | None) -> None:
-    if tag is None:
-        creation = git.Create(f"refs/tags/{begun.tag}", begun.tag_object)
-        git.update_refs(durable(desk.home), [creation], f"wave {begun.wave}: land")
-    if base == begun.candidate:
-        _catch_up(desk, begun)
-    desk.record(landed(begun))
-    desk.say(f"wave {begun.wave}: its interrupted landing is finished")
+def prove(desk: Desk, begun: LandingBegun) -> tuple[str, ...]:
+    """Prove a landing whose refs have moved, and record it; undo it where the proof fails, and say why.
+
+    Raises:
+        Refused: it could not be undone; a person must look.
+    """
+    tree = begun.tree or git.tree_of(desk.home.git, begun.candidate)
+    reasons = disproved(desk.home.git, claim_of(begun, tree))
+    if not reasons:
+        desk.record(landed(begun))
+        desk.say(f"wave {begun.wave}: {begun.base} moved to {begun.candidate[:12]}, tag {begun.tag}")
+        return ()
+    take_back(desk.home, move_of(begun))
+    undone = LandingUndone(
+        wave=begun.wave,
+        base=begun.base,
+        base_before=begun.base_before,
+        candidate=begun.candidate,
+        reasons=reasons,
+    )
+    desk.record(undone)
+    told = tuple(f"the proof after the landing failed, it is undone: {reason}" for reason in reasons)
+    for text in told:
+        desk.say(f"wave {begun.wave}: {text}")
+    return told
 
 
-def _catch_up(desk: Desk, begun: LandingBegun) -> None:
-    """Checkouts that are in step already stay as they are."""
-    travel = step(desk.home.git, begun.base_before, begun.candidate)
-    paths = checkouts_of(desk.home.git, begun.base)
-    strangers = [str(path / name) for path in paths for name in in_the_way(path, travel)]
-    try:
-        if strangers:
-            raise CommandFailed(f"files in the way: {named(strangers)}")
-        follow(paths, travel)
-    except CommandFailed as error:
-        raise Refused(
-            f"wave {begun.wave} has landed ({begun.base} is at {begun.candidate}), but a checkout of "
-            f"{begun.base} still shows {begun.base_before} and cannot follow: {error.message}",
-            "move what is in the way, then run it again",
-        ) from error
-
-
-def _withdraw(desk: Desk, begun: LandingBegun, tag: str | None) -> None:
-    if tag is not None:
-        deletion = git.Delete(f"refs/tags/{begun.tag}", begun.tag_object)
-        git.update_refs(durable(desk.home), [deletion], f"wave {begun.wave}: undo the landing")
-    desk.record(LandingRefused(wave=begun.wave, reasons=(INTERRUPTED,)))
-    desk.say(f"wave {begun.wave}: its interrupted landing had moved nothing")
+def move_of(begun: LandingBegun) -> RefMove:
+    """A landing that was begun, as a move; before `refs` were kept, the tag moved, and no other is known."""
+    tag = RefStep(ref=f"refs/tags/{begun.tag}", old=None, new=begun.tag_object)
+    return RefMove(
+        base=begun.base,
+        old=begun.base_before,
+        new=begun.candidate,
+        reason=f"wave {begun.wave}: land",
+        others=begun.refs or (tag,),
+        verified=begun.verified,
+    )
 
 
 def landed(begun: LandingBegun) -> WaveLanded:
@@ -110,13 +112,4 @@ def landed(begun: LandingBegun) -> WaveLanded:
         tag=begun.tag,
         landed=tuple(begun.tips),
         left_out=begun.left_out,
-    )
-
-
-def _needs_a_person(begun: LandingBegun, base: str | None, tag: str | None) -> Refused:
-    return Refused(
-        f"the landing of wave {begun.wave} was interrupted, and somebody moved on: {begun.base} is at "
-        f"{base or 'no commit'} (it was at {begun.base_before}, to be moved to {begun.candidate}), the tag "
-        f"{begun.tag} is {f'at {tag}' if tag else 'absent'} (to be {begun.tag_object}).",
-        f"put {begun.base} on a commit that has one of the two in its history, then run it again",
     )

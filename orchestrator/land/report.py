@@ -15,7 +15,8 @@ class LandingReport:
     """`reasons` say why the answer is no, all of them; `notes` are worth knowing in any case.
 
     `landed` is what a dry run would land: its document says so under another key. `base_after` is
-    where base is now. `isolation` says what red gates of the wave come from.
+    where base is now. `pushed` is None where nothing was to be pushed; `push_cause` says whether a push was
+    refused (`moved`, `rejected`) or failed (`failed`). `isolation` says what red gates of the wave come from.
     """
 
     wave: int
@@ -33,6 +34,7 @@ class LandingReport:
     already_landed: bool = False
     pushed: bool | None = None
     push_error: str | None = None
+    push_cause: str | None = None
     isolation: Isolation | None = None
 
     def document(self) -> dict[str, Any]:
@@ -54,5 +56,6 @@ class LandingReport:
             "already_landed": self.already_landed,
             "pushed": self.pushed,
             "push_error": self.push_error,
+            "push_cause": self.push_cause,
             "isolation": self.isolation and self.isolation.document(),
         }

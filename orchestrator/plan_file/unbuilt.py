@@ -8,7 +8,7 @@ from orchestrator.core.plan import NotBuilt
 from orchestrator.plan_file.members import members, waves
 from orchestrator.plan_file.tree import Place, Source, Tree, items, mapping, plain
 
-_BUILT_CHECKS = ("clean-merge", "paths")
+_BUILT_CHECKS = ("clean-merge", "paths", "silent-revert")
 
 # The values in brackets are those that do work; none: the key itself does not.
 _UNBUILT: Mapping[str, Mapping[str, tuple[object, ...]]] = {

@@ -35,6 +35,7 @@ BUILT_IN_CHECKS = [
     "docs",
     "paths",
     "clean-merge",
+    "silent-revert",
     "review",
 ]
 SCOPES = ["tree", "diff", "commits", "wave"]

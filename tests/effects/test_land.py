@@ -11,8 +11,8 @@ from orchestrator.core.plan import Gate
 from orchestrator.core.state import Done, Merged
 from orchestrator.errors import Refused, UsageError
 from orchestrator.land import recover
-from orchestrator.land.moving import NotMoved, move
-from orchestrator.land.recovery import INTERRUPTED, landing_lock
+from orchestrator.land.moving import NotMoved, carry_out
+from orchestrator.land.recovery import INTERRUPTED, landing_lock, move_of
 from orchestrator.site import find_home
 from tests.support.landing import Desk, Scene, check, gate, merge, plan_of, scene_fixture, workstream
 
@@ -414,7 +414,7 @@ def test_a_checkout_that_cannot_follow_after_all_takes_everything_back(scene: Sc
     (linked / "a.txt").write_text("mine\n")
     refs = scene.refs()
     with pytest.raises(NotMoved, match="could not follow"):
-        move(desk, fact)
+        carry_out(desk.home, move_of(fact))
     assert scene.refs() == refs
     assert (scene.status(), scene.status(linked)) == ("", "M a.txt")
     assert not (scene.root / "a.new").exists()
