@@ -12,13 +12,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from orchestrator.agent import gates, host, launches, logs, panes, repository, starting
+from orchestrator.agent import cleaning, gates, host, launches, logs, panes, repository, starting
 from orchestrator.agent.environment import clean_environment
 from orchestrator.agent.refusals import DISK_ERRORS
 from orchestrator.agent.watch import Watch, read_metrics
 from orchestrator.errors import OrchestratorError, Refused
 from orchestrator.wire import (
     Capture,
+    CleanWorkstream,
     CloseSessions,
     Failure,
     Hello,
@@ -60,6 +61,7 @@ def handlers() -> dict[type, Handler]:
         Capture: panes.capture,
         Type: panes.type_text,
         CloseSessions: panes.close_sessions,
+        CleanWorkstream: cleaning.clean,
     }
     streamed: dict[type, Handler] = {
         Start: starting.start,

@@ -14,12 +14,12 @@ from orchestrator.errors import ExitStatus
 Document = dict[str, Any]
 
 
-def tell_landing(report: Document, as_json: bool) -> None:
-    """Print the report; exits 1 when the answer is no."""
+def tell_landing(report: Document, as_json: bool, command: str = "merge") -> None:
+    """Print the report; exits 1 when the answer is no. `command` is what a dry run was of."""
     if as_json:
         tell_json(report)
     else:
-        for line in _landing_lines(report):
+        for line in _landing_lines(report, command):
             tell(line)
     if not report["ok"]:
         raise typer.Exit(ExitStatus.NO)
@@ -44,7 +44,7 @@ def gate_lines(gates: Sequence[Document]) -> list[str]:
 def _gate_row(gate: Document) -> tuple[str, ...]:
     took = "cached" if gate["cached"] else duration(gate["seconds"])
     why = "" if gate["ok"] else one_line(gate["message"].partition("\n")[0])
-    return (f"{_mark(gate['ok'])} {gate['workstream'] or 'the wave'}", gate["gate"], took, why)
+    return (f"{mark(gate['ok'])} {gate['workstream'] or 'the wave'}", gate["gate"], took, why)
 
 
 def _log(gate: Document) -> str:
@@ -59,17 +59,17 @@ def _finding_lines(findings: Sequence[Document]) -> Iterator[str]:
         yield f"  {finding['workstream'] or 'the wave'}: {where}{one_line(finding['message'])}"
 
 
-def _landing_lines(report: Document) -> Iterator[str]:
+def _landing_lines(report: Document, command: str) -> Iterator[str]:
     yield from gate_lines(report["gates"])
     for reason in report["reasons"]:
-        yield f"{_mark(False)} {one_line(reason)}"
+        yield f"{mark(False)} {one_line(reason)}"
     for one in report["left_out"]:
         if not any(one["name"] in reason for reason in report["reasons"]):
             yield f"{styled('·', 'yellow')} {one['name']}: {one_line(one['reason'])}"
     for text in report["notes"]:
         yield f"{styled('·', 'yellow')} {one_line(text)}"
-    yield f"{_mark(report['ok'])} {_verdict(report)}"
-    yield from _next(report)
+    yield f"{mark(report['ok'])} {_verdict(report)}"
+    yield from _next(report, command)
 
 
 def _verdict(report: Document) -> str:
@@ -80,10 +80,10 @@ def _verdict(report: Document) -> str:
         return f"{wave} cannot land; nothing was changed"
     if report["dry_run"]:
         return f"{wave} would land: {names}"
-    return f"{wave} landed: {names} ({_short(report['base_before'])} → {_short(report['base_after'])})"
+    return f"{wave} landed: {names} ({short(report['base_before'])} → {short(report['base_after'])})"
 
 
-def _next(report: Document) -> Iterator[str]:
+def _next(report: Document, command: str) -> Iterator[str]:
     """Where to look next."""
     if not report["ok"]:
         return
@@ -91,9 +91,9 @@ def _next(report: Document) -> Iterator[str]:
         yield f"{styled('!', 'yellow')} {_not_pushed(report)}: {one_line(report['push_error'])}"
         yield f"    → when that is settled: orchestrator wave merge {report['wave']}"
     if report["dry_run"]:
-        yield f"    → orchestrator wave merge {report['wave']}"
+        yield f"    → orchestrator wave {command} {report['wave']}"
     else:
-        span = f"{_short(report['base_before'])}..{_short(report['base_after'])}"
+        span = f"{short(report['base_before'])}..{short(report['base_after'])}"
         yield f"    → git log --oneline {span}; git show {report['tag']}"
 
 
@@ -107,9 +107,9 @@ def _not_pushed(report: Document) -> str:
             return "landed here, the push failed"
 
 
-def _short(commit: str | None) -> str:
+def short(commit: str | None) -> str:
     return (commit or "-")[:12]
 
 
-def _mark(ok: bool) -> str:
+def mark(ok: bool) -> str:
     return styled("✓", "green") if ok else styled("✗", "red")

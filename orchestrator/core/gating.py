@@ -36,6 +36,8 @@ def wave_state(plan: Plan, state: State, tips: Tips, number: WaveNumber) -> Wave
         return WaveState.MERGED
     if record.landing is not None:
         return WaveState.MERGING
+    if record.rolled_back is not None:
+        return WaveState.ROLLED_BACK
     ready = may_be_ready(plan, state, number) and all(tips.is_green(w) for w in plan.of_wave(number))
     return WaveState.READY if ready else WaveState.OPEN
 
@@ -50,5 +52,12 @@ def is_done(state: State, workstream: Workstream) -> bool:
 
 
 def waves_before(plan: Plan, state: State, number: WaveNumber) -> tuple[WaveNumber, ...]:
-    """Lower waves that have not landed: they land first."""
-    return tuple(n for n in plan.waves if n < number and state.wave(n).landed is None)
+    """Lower waves that have not landed: they land first. One that was taken out holds nobody up."""
+    records = {n: state.wave(n) for n in plan.waves if n < number}
+    return tuple(n for n, record in records.items() if record.landed is None and record.rolled_back is None)
+
+
+def needed_by(plan: Plan, number: WaveNumber) -> tuple[WaveNumber, ...]:
+    """The waves that a wave or one of its workstreams names in `needs`."""
+    members = {n for w in plan.of_wave(number) for n in w.needs.waves}
+    return tuple(sorted({*plan.waves[number].needs.waves, *members}))

@@ -64,7 +64,7 @@ def wave_job(plan: Plan, number: WaveNumber, *, commit: str, tree: str, base: st
     setup = wave.setup or _agreed(members, "setup")
     copy = _agreed(members, "copy") or ()
     return Job(
-        name=f"wave-{number}",
+        name=wave_checkout(number),
         wave=number,
         workstream=None,
         host=LOCAL,
@@ -77,6 +77,11 @@ def wave_job(plan: Plan, number: WaveNumber, *, commit: str, tree: str, base: st
         env={**_common_env(members), "ORCHESTRATOR_WAVE": str(number)},
         notes=tuple(_left_open(members, wave.setup)),
     )
+
+
+def wave_checkout(number: int) -> str:
+    """The name of the checkout in which a wave's gates run."""
+    return f"wave-{number}"
 
 
 def _agreed(members: Sequence[Workstream], key: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from queue import SimpleQueue
 
 from orchestrator import git
@@ -68,11 +69,19 @@ def run_gates(
 
 
 def run_wave_gates(
-    desk: Desk, number: WaveNumber, candidate: str, *, base: str, use_cache: bool = True
+    desk: Desk,
+    number: WaveNumber,
+    candidate: str,
+    *,
+    base: str,
+    only: Collection[str] | None = None,
+    use_cache: bool = True,
 ) -> tuple[GateVerdict, ...]:
     """Run a wave's gates on its candidate, on this machine; `base` is what it was built on."""
     tree = git.tree_of(desk.home.git, candidate)
     job = wave_job(desk.plan, number, commit=candidate, tree=tree, base=base)
+    if only is not None:
+        job = replace(job, gates=tuple(gate for gate in job.gates if gate.name in only))
     if any(gate.run for gate in job.gates):
         for note in job.notes:
             desk.say(f"wave {number}: {note}")

@@ -8,11 +8,10 @@ from dataclasses import replace
 from orchestrator import git
 from orchestrator.candidate import Candidate, identity
 from orchestrator.core.facts import LandingBegun, RefStep
-from orchestrator.core.plan import WaveNumber
 from orchestrator.desk import Desk
 from orchestrator.gates import GateVerdict
 from orchestrator.land.moving import NotMoved, carry_out, durable
-from orchestrator.land.proposal import Proposal, replaceable_integration, tag_name
+from orchestrator.land.proposal import Proposal, next_tag, replaceable_integration, tip_archive
 from orchestrator.land.publishing import publish
 from orchestrator.land.recovery import landed, move_of, prove
 from orchestrator.land.report import LandingReport
@@ -41,7 +40,7 @@ def begin(
     desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequence[GateVerdict]
 ) -> LandingBegun:
     """What landing will do, in full; writes the tag object, and moves nothing."""
-    tag, tag_object = tag_name(desk.plan, proposal.wave), _tag(desk, proposal, candidate, verdicts)
+    tag, tag_object = next_tag(desk, proposal.wave), _tag(desk, proposal, candidate, verdicts)
     integration = desk.plan.integration_branch(proposal.wave)
     archived = {tip_archive(proposal.wave, name): tip for name, tip in proposal.tips.items()}
     kept = git.refs(desk.home.git, *archived)
@@ -67,11 +66,6 @@ def begin(
     )
 
 
-def tip_archive(wave: WaveNumber, workstream: str) -> str:
-    """Where a landed tip is kept, so that its branch may be deleted, or the wave brought back."""
-    return f"refs/orchestrator/waves/{wave}/tips/{workstream}"
-
-
 def _verified(desk: Desk, proposal: Proposal) -> dict[str, str]:
     """The refs that hold the tips: none may move while the wave lands."""
     candidates = {name: tip_refs(desk.plan.workstream(name)) for name in proposal.tips}
@@ -90,5 +84,5 @@ def _tag(desk: Desk, proposal: Proposal, candidate: Candidate, verdicts: Sequenc
     if verdicts:
         lines += ["", *(f"{verdict.gate} of {verdict.subject}: green" for verdict in verdicts)]
     tagger = identity(desk.home.git, [candidate.commit])
-    name = tag_name(desk.plan, proposal.wave)
+    name = next_tag(desk, proposal.wave)
     return git.make_tag(durable(desk.home), name, candidate.commit, "\n".join(lines), tagger)

@@ -27,10 +27,13 @@ from orchestrator.land.recovery import finish_landings, landing_lock
 from orchestrator.land.report import LandingReport, LeftOut
 
 
-def merge_wave(desk: Desk, number: int, *, by: str, dry_run: bool = False) -> LandingReport:
+def merge_wave(
+    desk: Desk, number: int, *, by: str, dry_run: bool = False, again: bool = False
+) -> LandingReport:
     """Land a wave, or say everything that is against it; then nothing was changed.
 
-    Blocks while gates run. An earlier landing that was cut short is finished or undone first.
+    `again` lands one that was rolled back, and only such a one. Blocks while gates run. An earlier
+    landing that was cut short is finished or undone first.
 
     Raises:
         UsageError: the plan has no such wave.
@@ -45,6 +48,8 @@ def merge_wave(desk: Desk, number: int, *, by: str, dry_run: bool = False) -> La
             unpin(desk.home.git, wave)  # killed right after it landed, a landing leaves it pinned
             report = _already_landed(desk, wave)
             return report if dry_run else publish(desk, report, landing)
+        if again is (desk.state.wave(wave).rolled_back is None):
+            return _other_command(desk, wave, again)
         if not dry_run:
             desk.record(LandingAsked(wave=wave, by=by))
         report = _merge(desk, wave, dry_run)
@@ -72,7 +77,7 @@ def check_wave(desk: Desk, number: int) -> LandingReport:
         with pinned(desk.home.git, wave, proposal.candidate.commit):
             verdicts += _wave_gates(desk, proposal.candidate, wave)
     none = [] if proposal.tips else [Reason(text="none of its branches exists yet")]
-    report = _report(desk, proposal, [*none, *proposal.conflicts, *_red(verdicts)], verdicts)
+    report = _report(desk, proposal, [*none, *proposal.conflicts, *red(verdicts)], verdicts)
     unready = (f"not ready to land: {reason.words()}" for reason in not_done(desk.plan, desk.state, wave))
     return replace(report, left_out=(*report.left_out, *absent), notes=tuple(unready), dry_run=True)
 
@@ -83,6 +88,14 @@ def require_wave(desk: Desk, number: int) -> WaveNumber:
         known = ", ".join(str(n) for n in desk.plan.waves) or "none"
         raise UsageError(f"the plan has no wave {number}.", f"its waves: {known}")
     return wave
+
+
+def _other_command(desk: Desk, wave: WaveNumber, again: bool) -> LandingReport:
+    base = git.resolve(desk.home.git, base_ref(desk.plan))
+    lands = f"wave {wave} was not rolled back; it lands with: orchestrator wave merge {wave}"
+    comes_back = f"wave {wave} was rolled back; it comes back with: orchestrator wave reland {wave}"
+    reason = lands if again else comes_back
+    return LandingReport(wave=wave, ok=False, base_before=base, base_after=base, reasons=(reason,))
 
 
 def _already_landed(desk: Desk, wave: WaveNumber) -> LandingReport:
@@ -108,7 +121,7 @@ def _merge(desk: Desk, wave: WaveNumber, dry_run: bool) -> LandingReport:
     desk.say(f"wave {wave}: candidate {proposal.candidate.commit[:12]} of {' '.join(proposal.tips)}")
     with pinned(desk.home.git, wave, proposal.candidate.commit):
         verdicts = _all_gates(desk, proposal, proposal.candidate)
-        reasons = tuple(_red(verdicts)) or _second_look(desk, proposal)
+        reasons = tuple(red(verdicts)) or _second_look(desk, proposal)
         report = replace(_report(desk, proposal, reasons, verdicts), notes=notes, dry_run=dry_run)
         if reasons or dry_run:
             return report
@@ -129,7 +142,8 @@ def _wave_gates(desk: Desk, candidate: Candidate, wave: WaveNumber) -> tuple[Gat
     return run_wave_gates(desk, wave, candidate.commit, base=candidate.base)
 
 
-def _red(verdicts: Iterable[GateVerdict]) -> Iterable[Reason]:
+def red(verdicts: Iterable[GateVerdict]) -> Iterable[Reason]:
+    """Those that hold a wave back, in words."""
     for verdict in verdicts:
         if not verdict.ok:
             where = f"; see {_log(verdict)}" if verdict.log else ""

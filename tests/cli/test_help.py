@@ -20,9 +20,19 @@ COMMANDS = (
         "send",
         "exec",
     ),
-    *("stop", "restart", "resume", "done", "wait", "keepalive", "events"),
+    *("stop", "restart", "resume", "done", "wait", "keepalive", "events", "clean"),
 )
-NESTED = ("gate list", "gate run", "wave list", "wave show", "wave check", "wave merge")
+NESTED = (
+    "gate list",
+    "gate run",
+    "wave list",
+    "wave show",
+    "wave check",
+    "wave merge",
+    "wave rollback",
+    "wave reland",
+    "clean",
+)
 
 
 def test_help_lists_every_command(project: Project) -> None:
