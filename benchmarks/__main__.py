@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import candidate, cold, idle, landing, measuring, poll, start_time, up
+from benchmarks import candidate, cold, idle, landing, measuring, poll, rollback, start_time, up
 from benchmarks.measuring import Figure
 
 SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
@@ -23,6 +23,7 @@ SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "idle": idle.measure,
     "candidate": candidate.measure,
     "landing": landing.measure,
+    "rollback": rollback.measure,
 }
 
 
