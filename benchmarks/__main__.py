@@ -21,6 +21,7 @@ from benchmarks import (
     landing,
     measuring,
     poll,
+    rollback,
     start_time,
     up,
     wave_check,
@@ -38,6 +39,7 @@ SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "isolation": isolation.measure,
     "wave_check": wave_check.measure,
     "forecast": forecast.measure,
+    "rollback": rollback.measure,
 }
 
 

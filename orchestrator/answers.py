@@ -64,7 +64,7 @@ class Levers:
     write: Callable[[Sequence[Fact]], None]
     adopt: Callable[[Plan], None]
     environment: Callable[[Mapping[str, str]], None]
-    land: Callable[[r.MergeWave, Talk], None]
+    run: Callable[[r.Errand, Talk], None]
     leave: Callable[[str], None]
     view: Callable[[], View]
 
@@ -107,9 +107,12 @@ class Answers:
                 self._done(view, request, talk)
             case r.Wait():
                 self._wait(view, request, talk)
-            case r.MergeWave():
+            case r.Clean():
+                chosen_names(view.plan, request.names)
+                self._levers.run(request, talk)
+            case r.MergeWave() | r.RollBackWave() | r.RelandWave():
                 require_wave(view.plan, request.wave)
-                self._levers.land(request, talk)
+                self._levers.run(request, talk)
 
     def _later(self, talk: Talk, names: Sequence[str], ready: Ready, timeout_s: float | None = None) -> None:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s

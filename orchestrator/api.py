@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, get_args
 
 import uvicorn
 from starlette.applications import Starlette
@@ -30,9 +30,7 @@ FOLLOW_PAUSE_S = 0.2
 LISTEN_PAUSE_S = 0.5
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
 
-_REQUESTS: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (r.Up, r.Down, r.Stop, r.Restart, r.Resume, r.Done, r.Wait, r.MergeWave)
-}
+_REQUESTS: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(r.Request)}
 
 
 class Api:

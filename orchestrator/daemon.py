@@ -36,12 +36,13 @@ from orchestrator.core.facts import Fact
 from orchestrator.core.plan import HostName, Plan
 from orchestrator.core.state import State
 from orchestrator.core.status import DaemonStatus
+from orchestrator.errands import run_errand
 from orchestrator.errors import Bug, ExitStatus, OrchestratorError, Refused
 from orchestrator.forecast.watch import ForecastWatch, is_worth_a_look
 from orchestrator.harvest import Harvest, has_finished
 from orchestrator.inbox import Happened, Leave, Message, Tick
 from orchestrator.journal import Journal
-from orchestrator.land import merge_wave, recover
+from orchestrator.land import recover
 from orchestrator.lane import Lane
 from orchestrator.loop import Hooks, Loop, View
 from orchestrator.perform import Bench
@@ -66,7 +67,7 @@ class Daemon:
         self._inbox: SimpleQueue[Message] = SimpleQueue()
         self._caller_env: Mapping[str, str] = dict(os.environ)
         self._harvest_at = 0.0
-        self._landing = threading.Lock()
+        self._errand = threading.Lock()
         self._closing = False
         daemon = DaemonStatus(running=True, pid=os.getpid())
         self._loop = Loop(journal, plan, daemon, self._inbox, self._hooks())
@@ -152,7 +153,7 @@ class Daemon:
             write=self._loop.write,
             adopt=self._adopt,
             environment=self._environment,
-            land=self._land,
+            run=self._run_errand,
             leave=self.leave,
             view=lambda: self._loop.view,
         )
@@ -187,27 +188,22 @@ class Daemon:
         if env:
             self._caller_env = dict(env)
 
-    def _land(self, request: r.MergeWave, talk: Talk) -> None:
-        thread = threading.Thread(target=self._merge, args=(request, talk), name="landing", daemon=True)
-        thread.start()
+    def _run_errand(self, errand: r.Errand, talk: Talk) -> None:
+        threading.Thread(target=self._perform, args=(errand, talk), name="errand", daemon=True).start()
 
-    def _merge(self, request: r.MergeWave, talk: Talk) -> None:
-        if not self._landing.acquire(blocking=False):
-            talk.refuse(Refused("another wave is being merged.", "try again when that has ended"))
+    def _perform(self, errand: r.Errand, talk: Talk) -> None:
+        if not self._errand.acquire(blocking=False):
+            talk.refuse(Refused("another landing or cleaning is under way.", "try again when that has ended"))
             return
         try:
-            desk = DaemonDesk(self, talk)
-            report = merge_wave(
-                desk, request.wave, by=request.by, partial=request.partial, dry_run=request.dry_run
-            )
-            talk.answer(report.document())
+            talk.answer(run_errand(DaemonDesk(self, talk), errand))
         except OrchestratorError as error:
             talk.refuse(error)
         except Exception as error:  # the asker must hear of it, whatever it is
-            log.exception("bug in a landing")
+            log.exception("bug in an errand")
             talk.refuse(Bug(f"a bug of ours: {error!r}", f"see {self._home.state.log}"))
         finally:
-            self._landing.release()
+            self._errand.release()
 
 
 class DaemonDesk:

@@ -84,4 +84,36 @@ class MergeWave:
     by: str = ""
 
 
-Request = Up | Down | Stop | Restart | Resume | Done | Wait | MergeWave
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackWave:
+    """Take a landed wave out of base. Answered by the rollback report, also when the answer is no."""
+
+    wave: int
+    dry_run: bool = False
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelandWave:
+    """Land a wave that was rolled back. Answered as `MergeWave`."""
+
+    wave: int
+    dry_run: bool = False
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clean:
+    """Take away worktrees and branches of landed workstreams. Empty `names`: all that can be.
+
+    Answered by the cleaning report, also when some were refused (`ok` false).
+    """
+
+    names: tuple[str, ...] = ()
+    by: str = ""
+
+
+Errand = MergeWave | RollBackWave | RelandWave | Clean
+"""What takes long and needs hosts: done in a thread of its own, one at a time."""
+
+Request = Up | Down | Stop | Restart | Resume | Done | Wait | Errand

@@ -5,6 +5,7 @@ Of what git does not track only what the set-up made outlives a run, and only wh
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -12,7 +13,15 @@ from pathlib import Path
 
 from orchestrator import git
 from orchestrator.agent import ignored, supervised, worktrees
-from orchestrator.agent.files import copy_files, load_json, locked, text_hash, write_json
+from orchestrator.agent.files import (
+    copy_files,
+    load_json,
+    locked,
+    open_lock,
+    text_hash,
+    try_lock,
+    write_json,
+)
 from orchestrator.agent.outside import fault_outside
 from orchestrator.agent.refusals import CannotStart, require_safe_name
 from orchestrator.errors import CommandFailed, Refused
@@ -60,7 +69,7 @@ def run_gates(request: RunGates, emit: Callable[[object], None]) -> Finished:
     """
     name = require_safe_name(request.checkout.name, "checkout name")
     logs = Path(request.place.state, "gates", name)
-    room = _Room(request.place, request.checkout, Path(request.place.worktrees, "_gates", name), logs)
+    room = _Room(request.place, request.checkout, checkout_path(request.place, name), logs)
     try:
         with locked(logs / "lock"):
             _run_in(room, request.gates, emit)
@@ -232,3 +241,47 @@ def _forget_old_logs(room: _Room, gate: str) -> None:
 def _is_of(log: Path, gate: str) -> bool:
     name, _, run = log.stem.rpartition("-")
     return name == gate and _RUN.fullmatch(run) is not None
+
+
+def checkout_path(place: Place, name: str) -> Path:
+    return Path(place.worktrees, "_gates", name)
+
+
+def remove_checkout(place: Place, name: str) -> bool:
+    """Take a gate checkout away with all that is in it; False when there is none, or it is not ours.
+
+    Raises:
+        Refused: gates run in it.
+    """
+    path = checkout_path(place, name)
+    if not is_checkout(place, name):
+        return False
+    descriptor = open_lock(Path(place.state, "gates", name, "lock"))
+    try:
+        if not try_lock(descriptor):
+            raise Refused(f"gates run in {path}", "try again when they have ended")
+        git.remove_leftover(git.Git(place.common_dir, pass_fds=(descriptor,)), path)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def is_busy(place: Place, name: str) -> bool:
+    """Whether gates run in the checkout of this name, or wait to."""
+    path = Path(place.state, "gates", name, "lock")
+    if not path.exists():
+        return False
+    descriptor = open_lock(path)
+    try:
+        return not try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_checkout(place: Place, name: str) -> bool:
+    """Whether gates have a checkout of this name that we made."""
+    try:
+        marker = git.git_dir(checkout_path(place, name)) / _MARKER
+    except CommandFailed:
+        return False
+    return load_json(marker).get("checkout") == name

@@ -27,7 +27,7 @@ def discard(checkout: Path, kept: Set[str]) -> None:
 def _discard(checkout: Path, path: str, kept: Set[str]) -> None:
     target = checkout / path
     # It may have gone with a folder that git lists as well.
-    if _is_kept(path, kept) or not os.path.lexists(target):
+    if is_kept(path, kept) or not os.path.lexists(target):
         return
     if not target.parent.resolve().is_relative_to(checkout.resolve()):
         return
@@ -38,15 +38,17 @@ def _discard(checkout: Path, path: str, kept: Set[str]) -> None:
             slash = "/" if entry.is_dir(follow_symlinks=False) else ""
             _discard(checkout, f"{path}{entry.name}{slash}", kept)
     else:
-        _remove_folder(target)
+        remove_folder(target)
 
 
-def _is_kept(path: str, kept: Set[str]) -> bool:
+def is_kept(path: str, kept: Set[str]) -> bool:
+    """Whether it is one of `kept`, or lies in one."""
     parts = path.split("/")
     return path in kept or any("/".join(parts[:n]) + "/" in kept for n in range(1, len(parts)))
 
 
-def _remove_folder(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
+    """With folders in it that nobody may write to."""
     try:
         shutil.rmtree(folder)
     except PermissionError:  # folders that nobody may write to, as Go's module cache has them

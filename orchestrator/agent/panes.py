@@ -38,7 +38,7 @@ def type_text(request: Type) -> Finished:
 def close_sessions(request: CloseSessions) -> Finished:
     """Raises: Refused: a session is not ours, or its worker still runs; the others are closed."""
     tmux = Tmux(request.tmux_socket)
-    panes, running = _once_ended(tmux, request.sessions)
+    panes, running = once_ended(tmux, request.sessions)
     foreign = sorted(name for name, pane in panes.items() if not pane.launch)
     for name in panes:
         if name not in foreign and name not in running:
@@ -50,7 +50,7 @@ def close_sessions(request: CloseSessions) -> Finished:
     return Finished()
 
 
-def _once_ended(tmux: Tmux, sessions: Iterable[str]) -> tuple[dict[str, Pane], list[str]]:
+def once_ended(tmux: Tmux, sessions: Iterable[str]) -> tuple[dict[str, Pane], list[str]]:
     """The panes, and which still run: a worker that has just ended takes a moment to leave its pane."""
     give_up_at = time.monotonic() + LAST_WORDS_S
     while True:

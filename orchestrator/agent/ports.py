@@ -31,6 +31,21 @@ def lease_ports(state: Path, workstream: str, count: int) -> int | None:
     return first
 
 
+def is_leased(state: Path, workstream: str) -> bool:
+    return workstream in load_json(state / "ports.json")
+
+
+def free_ports(state: Path, workstream: str) -> bool:
+    """Give a lease back; False when there was none."""
+    with locked(state / "ports.lock"):
+        leases = load_json(state / "ports.json")
+        if workstream not in leases:
+            return False
+        del leases[workstream]
+        write_json(state / "ports.json", leases)
+        return True
+
+
 def _free_range(leases: dict[str, list[int]], count: int, state: Path) -> int:
     taken = {port for first, length in leases.values() for port in range(first, first + length)}
     size = LAST - FIRST + 1

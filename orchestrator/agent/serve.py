@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from orchestrator.agent import (
+    cleaning,
     gates,
     host,
     launches,
@@ -29,6 +30,7 @@ from orchestrator.agent.watch import Watch, read_metrics
 from orchestrator.errors import OrchestratorError, Refused
 from orchestrator.wire import (
     Capture,
+    CleanWorkstream,
     CloseSessions,
     Failure,
     Hello,
@@ -74,6 +76,7 @@ def handlers() -> dict[type, Handler]:
         Capture: panes.capture,
         Type: panes.type_text,
         CloseSessions: panes.close_sessions,
+        CleanWorkstream: cleaning.clean,
     }
     streamed: dict[type, Handler] = {
         Start: starting.start,

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from orchestrator import git, supervise
-from orchestrator.agent import supervised, worktrees
+from orchestrator import supervise
+from orchestrator.agent import ignored, supervised, worktrees
 from orchestrator.agent.environment import supervisor_argv
 from orchestrator.agent.files import (
     copy_files,
@@ -147,7 +147,7 @@ def start(request: Start, emit: Emit) -> Finished:
     try:
         _start_all(request, free, emit)
         for entry in busy:
-            with locked(_lock_path(request.place, entry.worktree.workstream)) as lock:
+            with locked(worktrees.workstream_lock(request.place, entry.worktree.workstream)) as lock:
                 _start_all(request, [_Job(entry, os.dup(lock))], emit)
     finally:
         for job in free:
@@ -158,17 +158,13 @@ def start(request: Start, emit: Emit) -> Finished:
 def _take_locks(place: Place, entries: Sequence[StartEntry]) -> tuple[list[_Job], list[StartEntry]]:
     free, busy = [], []
     for entry in entries:
-        lock = open_lock(_lock_path(place, entry.worktree.workstream))
+        lock = open_lock(worktrees.workstream_lock(place, entry.worktree.workstream))
         if try_lock(lock):
             free.append(_Job(entry, lock))
         else:
             os.close(lock)
             busy.append(entry)
     return free, busy
-
-
-def _lock_path(place: Place, workstream: str) -> Path:
-    return Path(place.state, "worktrees", f"{workstream}.lock")
 
 
 def _start_all(request: Start, jobs: list[_Job], emit: Emit) -> None:
@@ -282,14 +278,9 @@ def _fill(job: _Job) -> bool:
     return True
 
 
-def _setup_marker(job: _Job) -> Path:
-    # In the worktree's own git directory: it goes when the worktree goes.
-    return git.git_dir(job.path) / "orchestrator.json"
-
-
 def _setup_is_due(job: _Job) -> bool:
     setup = job.entry.worktree.setup
-    return setup is not None and load_json(_setup_marker(job)).get("setup") != text_hash(setup)
+    return setup is not None and load_json(worktrees.setup_marker(job.path)).get("setup") != text_hash(setup)
 
 
 def _set_up(run: _Run, job: _Job) -> bool:
@@ -306,13 +297,16 @@ def _set_up(run: _Run, job: _Job) -> bool:
         workstream=job.name,
         env=wanted.env,
     )
+    before = ignored.present(job.path)
     record = supervised.run(command)
     if record is None or record.exit_code != 0:
         how = "could not run" if record is None else supervised.ending(record)
         raise CannotStart(
             "setup", f"setup {how}\n{supervised.last_lines(log, _SETUP_LINES)}".rstrip(), str(log)
         )
-    write_json(_setup_marker(job), {"v": 1, "setup": text_hash(wanted.setup)})
+    made = sorted(ignored.present(job.path) - before)
+    marker = worktrees.setup_marker(job.path)
+    write_json(marker, {"v": 1, "setup": text_hash(wanted.setup), "made": made})
     return True
 
 

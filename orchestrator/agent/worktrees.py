@@ -195,6 +195,15 @@ def add_lock(place: Place) -> Path:
     return Path(place.state, "worktree-add.lock")
 
 
+def workstream_lock(place: Place, workstream: str) -> Path:
+    return Path(place.state, "worktrees", f"{workstream}.lock")
+
+
+def setup_marker(path: Path) -> Path:
+    """Which set-up has run here. In the worktree's own git directory: it goes when the worktree goes."""
+    return git.git_dir(path) / "orchestrator.json"
+
+
 def fill(path: Path, pass_fds: tuple[int, ...]) -> None:
     """Check the branch out where that has not been done; finish it where it was interrupted.
 

@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli import (
     attach,
+    clean,
     conflicts,
     control,
     doctor,
@@ -86,6 +87,7 @@ _command(WORK, "restart", control.restart, "restart 'train*'")
 _command(WORK, "resume", control.resume, "resume i3d")
 _command(WORK, "done", control.done, "done shared")
 _command(WORK, "wait", wait.wait, "wait i3d --for done --timeout 2h")
+_command(WORK, "clean", clean.clean, "clean --dry-run")
 _command(WORK, "keepalive", keepalive.keepalive, "keepalive --every 30s -- make train")
 _command(SEE, "status", status.status, "status --watch")
 _command(SEE, "logs", logs.logs, "logs i3d -f -n 100")
@@ -101,6 +103,8 @@ _add(_waves, "list", wave.list_waves, "orchestrator wave list")
 _add(_waves, "show", wave.show, "orchestrator wave show 1")
 _add(_waves, "check", wave.check, "orchestrator wave check 1")
 _add(_waves, "merge", wave.merge, "orchestrator wave merge 1 --dry-run")
+_add(_waves, "rollback", wave.rollback, "orchestrator wave rollback 1 --dry-run")
+_add(_waves, "reland", wave.reland, "orchestrator wave reland 1")
 app.add_typer(_gates, name="gate", rich_help_panel=LAND)
 app.add_typer(_waves, name="wave", rich_help_panel=LAND)
 _command(

@@ -39,6 +39,8 @@ def execute(
     record = here.load_state().of(found)
     is_here = loaded.hosts[workstream.host].ssh is None
     mend = f"orchestrator {'up' if record.launch is None else 'restart'} {found}"
+    if record.cleaned:
+        raise Refused(f"{found} was cleaned: it has no worktree any more.", "its files lie in kept/")
     worktree = record.worktree or (_default_worktree(here, loaded, workstream) if is_here else None)
     if worktree is None:
         raise Refused(f"{found} has no worktree on {workstream.host} yet.", mend)

@@ -14,12 +14,12 @@ from orchestrator.errors import ExitStatus
 Document = dict[str, Any]
 
 
-def tell_landing(report: Document, as_json: bool) -> None:
-    """Print the report; exits 1 when the answer is no."""
+def tell_landing(report: Document, as_json: bool, command: str = "merge") -> None:
+    """Print the report; exits 1 when the answer is no. `command` is what a dry run was of."""
     if as_json:
         tell_json(report)
     else:
-        for line in _landing_lines(report):
+        for line in _landing_lines(report, command):
             tell(line)
     if not report["ok"]:
         judged = len(report["reasons"]) > sum(not gate["ok"] for gate in report["gates"])
@@ -60,7 +60,7 @@ def _gate_row(gate: Document) -> tuple[str, ...]:
 def _outcome_mark(gate: Document) -> str:
     if gate["outcome"] == "infrastructure":
         return styled("?", "yellow")
-    return styled("!", "yellow") if gate["ok"] and gate["outcome"] != "green" else _mark(gate["ok"])
+    return styled("!", "yellow") if gate["ok"] and gate["outcome"] != "green" else mark(gate["ok"])
 
 
 def _place(gate: Document, key: str) -> str:
@@ -75,17 +75,17 @@ def _finding_lines(findings: Sequence[Document]) -> Iterator[str]:
         yield f"  {finding['workstream'] or 'the wave'}: {where}{one_line(finding['message'])}"
 
 
-def _landing_lines(report: Document) -> Iterator[str]:
+def _landing_lines(report: Document, command: str) -> Iterator[str]:
     yield from gate_lines(report["gates"])
     for reason in report["reasons"]:
-        yield f"{_mark(False)} {one_line(reason)}"
+        yield f"{mark(False)} {one_line(reason)}"
     for one in report["left_out"]:
         if not any(one["name"] in reason for reason in report["reasons"]):
             yield f"{styled('·', 'yellow')} {one['name']}: {one_line(one['reason'])}"
     for text in report["notes"]:
         yield f"{styled('·', 'yellow')} {one_line(text)}"
-    yield f"{_mark(report['ok'])} {_verdict(report)}"
-    yield from _next(report)
+    yield f"{mark(report['ok'])} {_verdict(report)}"
+    yield from _next(report, command)
 
 
 def _verdict(report: Document) -> str:
@@ -97,21 +97,21 @@ def _verdict(report: Document) -> str:
     if report["dry_run"]:
         return f"{wave} would land: {names}"
     landed = "landed in part" if report["left_out"] else "landed"
-    return f"{wave} {landed}: {names} ({_short(report['base_before'])} → {_short(report['base_after'])})"
+    return f"{wave} {landed}: {names} ({short(report['base_before'])} → {short(report['base_after'])})"
 
 
-def _next(report: Document) -> Iterator[str]:
+def _next(report: Document, command: str) -> Iterator[str]:
     """Where to look next."""
     if not report["ok"]:
         return
     if report["push_error"]:
         yield f"{styled('!', 'yellow')} {_not_pushed(report)}: {one_line(report['push_error'])}"
         yield f"    → when that is settled: orchestrator wave merge {report['wave']}"
-    again = f"    → orchestrator wave merge {report['wave']}"
+    again = f"    → orchestrator wave {command} {report['wave']}"
     if report["dry_run"]:
-        yield again + (" --partial" if report["left_out"] else "")
+        yield again + (" --partial" if report["left_out"] and command == "merge" else "")
         return
-    span = f"{_short(report['base_before'])}..{_short(report['base_after'])}"
+    span = f"{short(report['base_before'])}..{short(report['base_after'])}"
     yield f"    → git log --oneline {span}; git show {report['tag']}"
     if report["left_out"]:
         yield f"{again}, when the rest is mended"
@@ -127,9 +127,9 @@ def _not_pushed(report: Document) -> str:
             return "landed here, the push failed"
 
 
-def _short(commit: str | None) -> str:
+def short(commit: str | None) -> str:
     return (commit or "-")[:12]
 
 
-def _mark(ok: bool) -> str:
+def mark(ok: bool) -> str:
     return styled("✓", "green") if ok else styled("✗", "red")

@@ -37,6 +37,7 @@ STATE_STYLES = {
     "stopped": ("dim",),
     "waiting": ("dim",),
     "open": ("dim",),
+    "rolled-back": ("yellow",),
 }
 METRICS_SHOWN = 3
 CONFLICTS_SHOWN = 5

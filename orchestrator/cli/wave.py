@@ -1,7 +1,8 @@
-"""`wave list`, `show`, `check` and `merge`."""
+"""`wave list`, `show`, `check`, `merge`, `rollback` and `reland`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,8 +15,9 @@ from orchestrator.cli.offline import current_status
 from orchestrator.cli.options import AsJson, PlanFile, WaveNumber
 from orchestrator.cli.own_desk import own_desk
 from orchestrator.cli.printing import aligned, note, one_line, styled, tell, tell_json, tell_table
+from orchestrator.cli.rollback_report import tell_rollback
 from orchestrator.cli.status_table import STATE_STYLES
-from orchestrator.requests import MergeWave
+from orchestrator.requests import MergeWave, RelandWave, RollBackWave
 
 Document = dict[str, Any]
 
@@ -70,22 +72,49 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Land a wave on its base, or say exactly why not."""
+    request = MergeWave(wave=number, partial=partial, dry_run=dry_run, by=user_name())
+    tell_landing(_asked(request, plan, "the wave does not land unless it already has"), as_json)
+
+
+def reland(
+    number: WaveNumber,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything; move nothing.")] = False,
+    plan: PlanFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a wave back that was rolled back, with what its branches got since."""
+    request = RelandWave(wave=number, dry_run=dry_run, by=user_name())
+    tell_landing(_asked(request, plan, "the wave does not land unless it already has"), as_json, "reland")
+
+
+def rollback(
+    number: WaveNumber,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything; move nothing.")] = False,
+    plan: PlanFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a landed wave out of base again, also from under later waves."""
+    request = RollBackWave(wave=number, dry_run=dry_run, by=user_name())
+    tell_rollback(_asked(request, plan, "the wave stays unless it is out already"), as_json)
+
+
+def _asked(
+    request: MergeWave | RelandWave | RollBackWave, plan: Path | None, when_cut_short: str
+) -> Document:
+    """The daemon's answer; one is started where none runs."""
     here = find_here(plan)
-    loaded = here.load_plan()
-    require_wave(number, loaded.waves)
+    require_wave(request.wave, here.load_plan().waves)
     require_same_plan(here)
     note_if_plan_changed(here)
     if not here.client.is_running():
         note("no daemon runs: starting one; orchestrator down ends it")
-    request = MergeWave(wave=number, partial=partial, dry_run=dry_run, by=user_name())
     try:
-        report = running_daemon(here).ask(request, say)
+        report: Document = running_daemon(here).ask(request, say)
     except KeyboardInterrupt:
-        if not dry_run:
-            shown = f"see orchestrator wave show {number}"
-            note(f"interrupted: the wave does not land unless it already has; {shown}")
+        if not request.dry_run:
+            note(f"interrupted: {when_cut_short}; see orchestrator wave show {request.wave}")
         raise
-    tell_landing(report, as_json)
+    return report
 
 
 def _state(word: str) -> str:

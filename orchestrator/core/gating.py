@@ -54,6 +54,8 @@ def wave_state(plan: Plan, state: State, tips: Tips, number: WaveNumber) -> Wave
         return WaveState.MERGED
     if state.wave(number).landing is not None:
         return WaveState.MERGING
+    if state.wave(number).rolled_back is not None:
+        return WaveState.ROLLED_BACK
     ready = may_be_ready(plan, state, number) and all(tips.is_green(w) for w in to_land(plan, state, number))
     return WaveState.READY if ready else WaveState.OPEN
 
@@ -82,5 +84,18 @@ def is_done(state: State, workstream: Workstream) -> bool:
 
 
 def waves_before(plan: Plan, state: State, number: WaveNumber) -> tuple[WaveNumber, ...]:
-    """Lower waves that have not landed, or only in part: they land first."""
-    return tuple(n for n in plan.waves if n < number and not has_landed(plan, state, n))
+    """Lower waves that have not landed, or only in part: they land first.
+
+    One that was taken out holds nobody up.
+    """
+    return tuple(
+        n
+        for n in plan.waves
+        if n < number and state.wave(n).rolled_back is None and not has_landed(plan, state, n)
+    )
+
+
+def needed_by(plan: Plan, number: WaveNumber) -> tuple[WaveNumber, ...]:
+    """The waves that a wave or one of its workstreams names in `needs`."""
+    members = {n for w in plan.of_wave(number) for n in w.needs.waves}
+    return tuple(sorted({*plan.waves[number].needs.waves, *members}))

@@ -105,7 +105,7 @@ class WorkstreamRecord:
 
     `launches` counts all launches ever, `failures` those held against the restart limit.
     `elapsed_s` is the wall time of the present stage over its ended attempts. `began` is where its branch
-    stood at the first launch.
+    stood at the first launch. `cleaned`: its worktree and branch were taken away.
     """
 
     phase: Phase = field(default_factory=Idle)
@@ -122,6 +122,7 @@ class WorkstreamRecord:
     metrics: Mapping[str, float] = field(default_factory=dict)
     pushed: str | None = None
     push_refused: str | None = None
+    cleaned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,8 @@ class Landing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaveRecord:
-    """`parts` are its landings so far, in order; `landed` the one that completed it.
+    """`parts` are its landings so far, in order, since it was last rolled back; `landed` the one that
+    completed it. `rollback` is under way; `rolled_back` is the last one, until the wave lands again.
 
     `pushed` is the commit that base's remote is known to have got with the wave.
     """
@@ -142,6 +144,9 @@ class WaveRecord:
     landed: f.WaveLanded | None = None
     pushed: str | None = None
     parts: tuple[f.WaveLanded, ...] = ()
+    rollback: f.RollbackBegun | None = None
+    rolled_back: f.WaveRolledBack | None = None
+    rollbacks: int = 0
 
     @property
     def members_landed(self) -> tuple[str, ...]:
@@ -189,6 +194,9 @@ class State:
                 | f.LandingAsked()
                 | f.PartTried()
                 | f.WaveIsolated()
+                | f.RollbackAsked()
+                | f.CleaningAsked()
+                | f.CleaningRefused()
             ):
                 return self
             case (
@@ -202,6 +210,8 @@ class State:
                 return _after_landing(self, fact)
             case f.ConflictForeseen() | f.OverlapForeseen() | f.ForecastCleared():
                 return replace(self, foreseen=_after_forecast(self.foreseen, fact))
+            case f.RollbackBegun() | f.WaveRolledBack() | f.RollbackRefused():
+                return _after_rollback(self, fact)
             case _:
                 record = self.of(fact.workstream)
                 return self._with(fact.workstream, _after(record, fact))
@@ -226,6 +236,7 @@ WorkstreamFact = (
     | f.GaveUp
     | f.BranchPushed
     | f.PushRefused
+    | f.WorkstreamCleaned
 )
 
 _BLANK = WorkstreamRecord()
@@ -243,6 +254,8 @@ def _after(record: WorkstreamRecord, fact: WorkstreamFact) -> WorkstreamRecord:
             return replace(record, pushed=commit, push_refused=None)
         case f.PushRefused(commit=commit):
             return replace(record, push_refused=commit)
+        case f.WorkstreamCleaned():
+            return replace(record, worktree=None, port=None, tip=fact.tip or record.tip, cleaned=True)
 
 
 def _after_asking(
@@ -295,6 +308,7 @@ def _after_launch(
                 tip=fact.tip,
                 began=record.began or fact.tip,
                 port=fact.port,
+                cleaned=False,
             )
         case (Starting(), f.LaunchRefused()):
             return replace(record, phase=Failed(fact.message, launched=False), attempts=record.attempts - 1)
@@ -381,7 +395,7 @@ def _after_landing(state: State, fact: LandingFact) -> State:
             pass
         case f.WaveLanded():
             complete = None if fact.left_out else fact
-            wave = replace(wave, landing=None, landed=complete, parts=(*wave.parts, fact))
+            wave = replace(wave, landing=None, landed=complete, parts=(*wave.parts, fact), rolled_back=None)
             state = replace(state, workstreams=_merged(state, fact))
     return replace(state, waves={**state.waves, fact.wave: wave})
 
@@ -389,6 +403,25 @@ def _after_landing(state: State, fact: LandingFact) -> State:
 def _merged(state: State, fact: f.WaveLanded) -> Mapping[str, WorkstreamRecord]:
     merged = {name: replace(state.of(name), phase=Merged(fact.wave)) for name in fact.landed}
     return {**state.workstreams, **merged}
+
+
+def _after_rollback(state: State, fact: f.RollbackBegun | f.WaveRolledBack | f.RollbackRefused) -> State:
+    wave = state.wave(fact.wave)
+    match fact:
+        case f.RollbackBegun():
+            wave = replace(wave, rollback=fact)
+        case f.RollbackRefused():
+            wave = replace(wave, rollback=None)
+        case f.WaveRolledBack():
+            wave = WaveRecord(rolled_back=fact, rollbacks=wave.rollbacks + 1)
+            state = replace(state, workstreams=_done_again(state, fact))
+    return replace(state, waves={**state.waves, fact.wave: wave})
+
+
+def _done_again(state: State, fact: f.WaveRolledBack) -> Mapping[str, WorkstreamRecord]:
+    records = {name: state.of(name) for name in fact.landed}
+    done = {n: replace(r, phase=Done()) for n, r in records.items() if isinstance(r.phase, Merged)}
+    return {**state.workstreams, **done}
 
 
 def _impossible(record: WorkstreamRecord, fact: Fact) -> ImpossibleFact:

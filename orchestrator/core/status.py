@@ -154,7 +154,7 @@ def workstream_status(
     launch = record.launch
     pulse = observation.pulse(launch.id) if launch else None
     word, reason = state_in_words(plan, state, observation, workstream, now)
-    worktree = record.worktree or plan.worktree_here(workstream)
+    worktree = None if record.cleaned else record.worktree or plan.worktree_here(workstream)
     live = pulse is not None and isinstance(record.phase, Running | Stopping)
     progress = pulse.seen.progress if pulse else None
     return WorkstreamStatus(

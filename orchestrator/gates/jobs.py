@@ -62,7 +62,7 @@ def wave_job(plan: Plan, number: WaveNumber, *, commit: str, tree: str, base: st
     setup = wave.setup or _agreed(members, "setup")
     copy = _agreed(members, "copy") or ()
     return Job(
-        name=f"wave-{number}",
+        name=wave_checkout(number),
         wave=number,
         workstream=None,
         host=LOCAL,
@@ -81,6 +81,11 @@ def wave_gates(plan: Plan, number: WaveNumber) -> tuple[Gate, ...]:
     """The wave's own, and those that its workstreams leave to it."""
     left = (gate for member in plan.of_wave(number) for gate in member.gates if gate.is_for_the_wave)
     return tuple({gate.name: gate for gate in (*plan.waves[number].gates, *left)}.values())
+
+
+def wave_checkout(number: int) -> str:
+    """The name of the checkout in which a wave's gates run."""
+    return f"wave-{number}"
 
 
 def _agreed(members: Sequence[Workstream], key: str) -> Any:

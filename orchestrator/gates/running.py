@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from queue import SimpleQueue
 
 from orchestrator import git
@@ -74,6 +75,7 @@ def run_wave_gates(
     candidate: str,
     *,
     base: str,
+    only: Collection[str] | None = None,
     use_cache: bool = True,
     session: GateSession | None = None,
 ) -> tuple[GateVerdict, ...]:
@@ -83,6 +85,8 @@ def run_wave_gates(
     """
     tree = git.tree_of(desk.home.git, candidate)
     job = wave_job(desk.plan, number, commit=candidate, tree=tree, base=base)
+    if only is not None:
+        job = replace(job, gates=tuple(gate for gate in job.gates if gate.name in only))
     if any(gate.run for gate in job.gates):
         for note in job.notes:
             desk.say(f"wave {number}: {note}")

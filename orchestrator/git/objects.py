@@ -75,6 +75,14 @@ def commit_tree(
     return signed_off.text("commit-tree", "--no-gpg-sign", tree, *options, "-F", "-", stdin=message)
 
 
+def tree_with_files(git: Git, commit: str, paths: Sequence[str], index: str) -> str:
+    """The tree of `commit` with files of the worktree added; `index` is a scratch file's path."""
+    beside = Git(git.directory, git.settings, git.pass_fds, {**git.environment, "GIT_INDEX_FILE": index})
+    beside.run("read-tree", commit)
+    beside.run("update-index", "--add", "-z", "--stdin", stdin="".join(f"{path}\0" for path in paths))
+    return beside.text("write-tree")
+
+
 def make_tag(git: Git, name: str, commit: str, message: str, tagger: Identity) -> str:
     """Write an annotated tag object; no ref points to it yet."""
     head = f"object {commit}\ntype commit\ntag {name}\ntagger {tagger.line()}\n\n"

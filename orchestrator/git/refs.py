@@ -121,6 +121,11 @@ def refs(git: Git, *prefixes: str) -> dict[str, str]:
     return dict(line.split(" ") for line in answer.split("\n") if line)
 
 
+def is_published(git: Git, commit: str) -> bool:
+    """Whether a remote's branch, as far as it is known here, contains the commit."""
+    return bool(git.text("for-each-ref", "--count=1", f"--contains={commit}", "refs/remotes/"))
+
+
 def branches(git: Git, names: Sequence[str] | None = None) -> dict[str, str]:
     """Short branch names to commits; only `names` when given. An absent branch has no entry."""
     patterns = ["refs/heads/"]

@@ -125,6 +125,19 @@ def unlock_worktree(git: Git, path: str | Path) -> None:
     git.run("worktree", "unlock", "--", str(path))
 
 
+def remove_worktree(git: Git, path: str | Path) -> None:
+    """Remove a worktree and its directory, or the entry of one that is gone. Ignored files go with it.
+
+    Raises:
+        CommandFailed: it is locked, or holds changed or untracked files; nothing was removed.
+    """
+    git.run("worktree", "remove", "--", str(path))
+
+
+def has_submodules(git: Git) -> bool:
+    return "\x00160000 " in "\0" + git.run("ls-files", "-z", "--stage").stdout
+
+
 def remove_leftover(git: Git, path: str | Path) -> None:
     """Remove what an interrupted `worktree add` left, its lock included. Deletes the directory."""
     git.run("worktree", "remove", "--force", "--force", "--", str(path))
@@ -143,6 +156,11 @@ def status(git: Git, *, every_untracked: bool = False, submodules: bool = True) 
         if "R" in kind or "C" in kind:
             tracked.append(next(fields))  # where it was renamed or copied from
     return Changed(tuple(tracked), tuple(untracked))
+
+
+def branch_checked_out(git: Git) -> str | None:
+    """The short name of HEAD's branch; None when HEAD is detached."""
+    return git.text("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1)) or None
 
 
 def operation(git_directory: Path) -> str | None:

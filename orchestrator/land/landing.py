@@ -8,11 +8,10 @@ from dataclasses import replace
 from orchestrator import git
 from orchestrator.candidate import Candidate, identity
 from orchestrator.core.facts import LandingBegun, RefStep
-from orchestrator.core.plan import WaveNumber
 from orchestrator.desk import Desk
 from orchestrator.gates import GateVerdict
 from orchestrator.land.moving import NotMoved, carry_out, durable
-from orchestrator.land.proposal import Proposal, replaceable_integration
+from orchestrator.land.proposal import Proposal, replaceable_integration, tip_archive
 from orchestrator.land.publishing import publish
 from orchestrator.land.recovery import landed, move_of, prove
 from orchestrator.land.report import LandingReport
@@ -66,11 +65,6 @@ def begin(
         tree=candidate.tree,
         left_out=proposal.others,
     )
-
-
-def tip_archive(wave: WaveNumber, workstream: str) -> str:
-    """Where a landed tip is kept, so that its branch may be deleted, or the wave brought back."""
-    return f"refs/orchestrator/waves/{wave}/tips/{workstream}"
 
 
 def _verified(desk: Desk, proposal: Proposal) -> dict[str, str]:

@@ -25,12 +25,13 @@ from orchestrator.land.trials import Isolation
 
 
 def merge_wave(
-    desk: Desk, number: int, *, by: str, partial: bool = False, dry_run: bool = False
+    desk: Desk, number: int, *, by: str, partial: bool = False, dry_run: bool = False, again: bool = False
 ) -> LandingReport:
     """Land a wave, or say everything that is against it; then nothing was changed.
 
-    With `partial` the largest proven part lands, if there is one; the rest can follow. Blocks while
-    gates run. An earlier landing that was cut short is finished or undone first.
+    With `partial` the largest proven part lands, if there is one; the rest can follow. `again` lands a
+    wave that was rolled back, and only such a one. Blocks while gates run. An earlier landing that was
+    cut short is finished or undone first.
 
     Raises:
         UsageError: the plan has no such wave.
@@ -44,6 +45,8 @@ def merge_wave(
             unpin(desk.home.git, wave)  # killed right after it landed, a landing leaves it pinned
             report = _already_landed(desk, wave)
             return report if dry_run else publish(desk, report, desk.state.wave(wave).parts[-1])
+        if again is (desk.state.wave(wave).rolled_back is None):
+            return _other_command(desk, wave, again)
         if not dry_run:
             desk.record(LandingAsked(wave=wave, by=by))
         report = _merge(desk, wave, partial, dry_run)
@@ -74,7 +77,7 @@ def check_wave(desk: Desk, number: int) -> LandingReport:
     unready = not_done(desk.plan, desk.state, proposal.members)
     choice = Choice(
         proposal=proposal,
-        reasons=(*none, *proposal.conflicts, *_red(verdicts)),
+        reasons=(*none, *proposal.conflicts, *red(verdicts)),
         notes=tuple(f"not ready to land: {reason.words()}" for reason in unready),
     )
     report = _report(desk, _Proved(choice=choice, verdicts=verdicts), dry_run=True)
@@ -87,6 +90,14 @@ def require_wave(desk: Desk, number: int) -> WaveNumber:
         known = ", ".join(str(n) for n in desk.plan.waves) or "none"
         raise UsageError(f"the plan has no wave {number}.", f"its waves: {known}")
     return wave
+
+
+def _other_command(desk: Desk, wave: WaveNumber, again: bool) -> LandingReport:
+    base = git.resolve(desk.home.git, base_ref(desk.plan))
+    lands = f"wave {wave} was not rolled back; it lands with: orchestrator wave merge {wave}"
+    comes_back = f"wave {wave} was rolled back; it comes back with: orchestrator wave reland {wave}"
+    reason = lands if again else comes_back
+    return LandingReport(wave=wave, ok=False, base_before=base, base_after=base, reasons=(reason,))
 
 
 def _already_landed(desk: Desk, wave: WaveNumber) -> LandingReport:
@@ -136,13 +147,13 @@ def _prove(desk: Desk, choice: Choice, partial: bool) -> _Proved:
     assert choice.proposal.candidate is not None
     with pinned(desk.home.git, choice.proposal.wave, choice.proposal.candidate.commit):
         own = run_gates(desk, choice.proposal.tips)
-    red = list(_red(own))
-    if red and partial:
-        choice = without(desk, choice, red)
+    bad = list(red(own))
+    if bad and partial:
+        choice = without(desk, choice, bad)
         if not choice.reasons:
             choice = choose(desk, choice.proposal, partial=True, left=choice.left)
-    elif red:
-        choice = replace(choice, reasons=tuple(red))
+    elif bad:
+        choice = replace(choice, reasons=tuple(bad))
     if choice.reasons:
         return _Proved(choice=choice, verdicts=own)
     desk.require_asker()
@@ -159,12 +170,16 @@ def _prove_together(desk: Desk, proved: _Proved, partial: bool) -> _Proved:
         verdicts = _wave_gates(desk, candidate, proposal.wave)
         if all(verdict.ok for verdict in verdicts):
             return replace(proved, verdicts=(*proved.verdicts, *verdicts))
+        if desk.state.wave(proposal.wave).rolled_back is not None:
+            # What comes back is one change: it has no parts to try.
+            choice = replace(proved.choice, reasons=tuple(red(verdicts)))
+            return _Proved(choice=choice, verdicts=(*proved.verdicts, *verdicts))
         found = isolate(desk, proposal, verdicts)
         choice = _after_isolation(desk, proved.choice, found, partial)
         if not choice.reasons and choice.proposal.candidate is not None:
             # Green by now, and known: only what has been run on another commit of that tree is run again.
             verdicts = _wave_gates(desk, choice.proposal.candidate, proposal.wave)
-            choice = replace(choice, reasons=tuple(_red(verdicts)))
+            choice = replace(choice, reasons=tuple(red(verdicts)))
         else:
             verdicts = found.trials[0].verdicts
     return _Proved(choice=choice, verdicts=(*proved.verdicts, *verdicts), isolation=found)
@@ -186,7 +201,8 @@ def _wave_gates(desk: Desk, candidate: Candidate, wave: WaveNumber) -> tuple[Gat
     return run_wave_gates(desk, wave, candidate.commit, base=candidate.base)
 
 
-def _red(verdicts: Iterable[GateVerdict]) -> Iterable[Reason]:
+def red(verdicts: Iterable[GateVerdict]) -> Iterable[Reason]:
+    """Those that hold a wave back, in words."""
     for verdict in verdicts:
         if not verdict.ok:
             where = f"; see {_log(verdict)}" if verdict.log else ""

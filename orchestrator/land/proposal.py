@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from orchestrator import git
 from orchestrator.candidate import Candidate, build_candidate, is_ours
 from orchestrator.checks.silent_revert import undone_in_merge
-from orchestrator.core.gating import is_done, to_land, waves_before
+from orchestrator.core.gating import is_done, needed_by, to_land, waves_before
 from orchestrator.core.membership import Members
 from orchestrator.core.observation import Observation
 from orchestrator.core.plan import BranchName, CommitId, Plan, WaveNumber, Workstream
@@ -17,6 +17,7 @@ from orchestrator.core.status import state_in_words
 from orchestrator.desk import Desk
 from orchestrator.land.checkouts import checkouts_of, named, obstacles, step
 from orchestrator.land.reasons import Reason
+from orchestrator.land.reverting import RESET, build_return
 from orchestrator.tips import read_tips
 from orchestrator.wire import Changes, ReadChanges
 
@@ -59,8 +60,18 @@ class Proposal:
 
 
 def tag_name(plan: Plan, wave: WaveNumber, part: int = 1) -> str:
-    """The tag of a wave's landing; a wave that lands in parts has one for each."""
+    """The tag of a wave's landing; a wave that lands more than once has one for each."""
     return f"{plan.project}/wave{wave}" + (f".{part}" if part > 1 else "")
+
+
+def next_tag(desk: Desk, wave: WaveNumber) -> str:
+    """The tag of its next landing. After a rollback the earlier ones may stand: then the next free one."""
+    record = desk.state.wave(wave)
+    part = len(record.parts) + 1
+    taken = git.refs(desk.home.git, "refs/tags/") if record.rollbacks else {}
+    while f"refs/tags/{tag_name(desk.plan, wave, part)}" in taken:
+        part += 1
+    return tag_name(desk.plan, wave, part)
 
 
 def base_ref(plan: Plan) -> str:
@@ -86,7 +97,7 @@ def propose(desk: Desk, wave: WaveNumber, names: Collection[str] | None = None) 
         base=base,
         tips=tips,
         candidate=candidate,
-        tag=tag_name(desk.plan, wave, len(desk.state.wave(wave).parts) + 1),
+        tag=next_tag(desk, wave),
         conflicts=conflicts,
         missing=tuple(w.name for w in members if w.name not in tips),
         others=tuple(w.name for w in open_ones if w not in members),
@@ -123,7 +134,11 @@ def restricted(desk: Desk, proposal: Proposal, names: Collection[str]) -> Propos
 def _built(
     desk: Desk, wave: WaveNumber, base: str, tips: Mapping[str, CommitId]
 ) -> tuple[Candidate | None, tuple[Reason, ...]]:
-    built = build_candidate(desk.home.git, desk.plan, wave, base, tips)
+    taken_out = desk.state.wave(wave).rolled_back
+    if taken_out is None:
+        built = build_candidate(desk.home.git, desk.plan, wave, base, tips)
+    else:
+        built = build_return(desk.home.git, desk.plan, taken_out, base, tips)
     if isinstance(built, Candidate):
         return built, tuple(silent_reverts(desk, base, built.commit, tips))
     return None, tuple(Reason(text=c.words(), workstream=c.workstream) for c in built.collisions)
@@ -155,6 +170,7 @@ def outlook(desk: Desk, proposal: Proposal) -> tuple[tuple[Reason, ...], tuple[s
         *(_no_branch(desk.plan, name) for name in proposal.missing),
         *dirty,
         *proposal.conflicts,
+        *_rewritten(desk, proposal),
         *_refs_taken(desk, proposal),
         *_checkouts(desk, proposal),
     )
@@ -167,6 +183,9 @@ def _nothing_to_merge(plan: Plan, proposal: Proposal) -> Iterator[str]:
 
 
 def _earlier_waves(plan: Plan, state: State, wave: WaveNumber) -> Iterator[Reason]:
+    for number in needed_by(plan, wave):
+        if number < wave and state.wave(number).rolled_back is not None:
+            yield Reason(text=f"wave {number}, which it needs, was rolled back")
     earlier = waves_before(plan, state, wave)
     if earlier:
         *others, last = map(str, earlier)
@@ -185,6 +204,24 @@ def _words(plan: Plan, state: State, workstream: Workstream) -> str:
         return "waiting"
     word, why = state_in_words(plan, state, Observation(), workstream, 0.0)
     return f"{word} ({why})" if why else word
+
+
+def _rewritten(desk: Desk, proposal: Proposal) -> Iterator[Reason]:
+    """What a reland brings back is what landed: a branch made anew would bring it twice, or half of it."""
+    taken_out = desk.state.wave(proposal.wave).rolled_back
+    if taken_out is None or taken_out.form == RESET:
+        return
+    landed = git.refs(desk.home.git, *(tip_archive(proposal.wave, name) for name in proposal.tips))
+    for name, tip in proposal.tips.items():
+        old = landed.get(tip_archive(proposal.wave, name))
+        if old is not None and not git.is_ancestor(desk.home.git, old, tip):
+            text = f"its branch no longer contains {old[:12]}, which landed; put new commits on top of that"
+            yield Reason(text=text, workstream=name)
+
+
+def tip_archive(wave: WaveNumber, workstream: str) -> str:
+    """Where a landed tip is kept, so that its branch may be deleted, or the wave brought back."""
+    return f"refs/orchestrator/waves/{wave}/tips/{workstream}"
 
 
 def _no_branch(plan: Plan, name: str) -> Reason:

@@ -9,7 +9,16 @@ from contextlib import contextmanager
 from orchestrator import git
 from orchestrator.agent.files import open_lock, try_lock
 from orchestrator.candidate import unpin
-from orchestrator.core.facts import LandingBegun, LandingRefused, LandingUndone, RefStep, WaveLanded
+from orchestrator.core.facts import (
+    LandingBegun,
+    LandingRefused,
+    LandingUndone,
+    RefStep,
+    RollbackBegun,
+    RollbackRefused,
+    WaveLanded,
+    WaveRolledBack,
+)
 from orchestrator.core.plan import WaveNumber
 from orchestrator.desk import Desk
 from orchestrator.errors import Refused
@@ -51,6 +60,8 @@ def finish_landings(desk: Desk) -> None:
     for record in tuple(desk.state.waves.values()):
         if record.landing is not None:
             _finish(desk, record.landing.begun)
+        if record.rollback is not None:
+            _finish_rollback(desk, record.rollback)
 
 
 def _finish(desk: Desk, begun: LandingBegun) -> None:
@@ -100,6 +111,36 @@ def move_of(begun: LandingBegun) -> RefMove:
         reason=f"wave {begun.wave}: land",
         others=begun.refs or (tag,),
         verified=begun.verified,
+    )
+
+
+def _finish_rollback(desk: Desk, begun: RollbackBegun) -> None:
+    if settle(desk.home, rollback_move(begun)) is Settled.DONE:
+        desk.record(rolled_back(begun))
+        desk.say(f"wave {begun.wave}: its interrupted rollback is finished")
+    else:
+        desk.record(RollbackRefused(wave=begun.wave, reasons=(INTERRUPTED,)))
+        desk.say(f"wave {begun.wave}: its interrupted rollback had moved nothing")
+
+
+def rollback_move(begun: RollbackBegun) -> RefMove:
+    return RefMove(
+        base=begun.base,
+        old=begun.base_before,
+        new=begun.base_after,
+        reason=f"wave {begun.wave}: roll back",
+        others=begun.refs,
+    )
+
+
+def rolled_back(begun: RollbackBegun) -> WaveRolledBack:
+    return WaveRolledBack(
+        wave=begun.wave,
+        base=begun.base,
+        base_before=begun.base_before,
+        base_after=begun.base_after,
+        form=begun.form,
+        landed=begun.landed,
     )
 
 

@@ -1,11 +1,13 @@
-"""What became of a wave."""
+"""What became of a wave, landing or taken out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from orchestrator.codec import plain_fields
 from orchestrator.gates import GateVerdict
+from orchestrator.git import ConflictFile
 from orchestrator.land.reasons import LeftOut
 from orchestrator.land.trials import Isolation
 
@@ -58,4 +60,43 @@ class LandingReport:
             "push_error": self.push_error,
             "push_cause": self.push_cause,
             "isolation": self.isolation and self.isolation.document(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependent:
+    """A later wave that is affected, and how."""
+
+    wave: int
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackReport:
+    """`form` is `reset` where base goes back, `commit` where one takes the wave out.
+
+    `reasons` say why the answer is no; then nothing was changed. `base_after` is where base is now, or
+    would be in a dry run.
+    """
+
+    wave: int
+    ok: bool
+    form: str | None = None
+    rolled_back: tuple[str, ...] = ()
+    dependents: tuple[Dependent, ...] = ()
+    conflicts: tuple[ConflictFile, ...] = ()
+    gates: tuple[GateVerdict, ...] = ()
+    base_before: str | None = None
+    base_after: str | None = None
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+    already_rolled_back: bool = False
+    pushed: bool | None = None
+    push_error: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        return {
+            **plain_fields(replace(self, gates=())),
+            "gates": [verdict.document() for verdict in self.gates],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.core.observation import Exit, LaunchSeen, Progress
+from orchestrator.wire.cleaning import Cleaned, CleanWorkstream
 from orchestrator.wire.codec import (
     FRAME_LIMIT_BYTES,
     MAGIC,
@@ -74,6 +75,8 @@ __all__ = [
     "Changes",
     "ChangesList",
     "Checkout",
+    "CleanWorkstream",
+    "Cleaned",
     "CloseSessions",
     "CopiedFile",
     "Exit",

@@ -20,9 +20,18 @@ COMMANDS = (
         "send",
         "exec",
     ),
-    *("stop", "restart", "resume", "done", "wait", "keepalive", "events", "conflicts"),
+    *("stop", "restart", "resume", "done", "wait", "keepalive", "events", "conflicts", "clean"),
 )
-NESTED = ("gate list", "gate run", "wave list", "wave show", "wave check", "wave merge")
+NESTED = (
+    "gate list",
+    "gate run",
+    "wave list",
+    "wave show",
+    "wave check",
+    "wave merge",
+    "wave rollback",
+    "wave reland",
+)
 
 
 def test_help_lists_every_command(project: Project) -> None:

@@ -47,6 +47,22 @@ def test_a_wave_is_built_on_the_host_and_lands_here(remote: Project, sshd: Sshd)
     merged = remote.ok("wave", "merge", "1", "--json").json
     assert merged["landed"] == ["a", "b"]
     assert (remote.root / "a.new").read_text() == "from-a\n"
+    _clean_and_out_and_back(remote, Path(a["worktree"]))
+
+
+def _clean_and_out_and_back(remote: Project, worktree: Path) -> None:
+    """What the wave left is taken away on the host and here; the wave needs none of it to come back."""
+    (found, _) = remote.ok("clean", "--json").json["workstreams"]
+    assert (found["outcome"], found["host"], worktree.exists()) == ("cleaned", "gpu", False)
+    kept = Path(found["kept"])
+    assert kept.is_relative_to(worktree.parent.with_name("p")) and (kept / ".env").read_text() == "SECRET=1\n"
+    assert (kept / "results" / "exit.json").exists() and (kept / "manifest.json").exists()
+    assert remote.git("for-each-ref", "refs/heads/w", "refs/orchestrator/hosts") == ""
+    assert remote.git("branch", "--list", "w/*", cwd=worktree.parent.with_name("p")) == ""
+    assert remote.ok("wave", "rollback", "1", "--json").json["form"] == "reset"
+    assert not (remote.root / "a.new").exists() and remote.state_of("a") == "done"
+    remote.ok("wave", "reland", "1")
+    assert (remote.root / "a.new").read_text() == "from-a\n"
 
 
 def test_a_silent_host_is_unreachable_and_its_workers_keep_their_state(remote: Project, sshd: Sshd) -> None:
