@@ -15,7 +15,7 @@ from orchestrator.core.plan import LOCAL, Workstream
 from orchestrator.core.state import Merged
 from orchestrator.desk import Desk
 from orchestrator.errors import HostUnreachable, OrchestratorError, Refused
-from orchestrator.gates.jobs import wave_checkout
+from orchestrator.gates.jobs import checkouts_of, wave_checkout
 from orchestrator.land.recovery import landing_lock
 from orchestrator.tips import read_tips, tip_refs
 from orchestrator.wire import Cleaned, CleanWorkstream
@@ -94,16 +94,23 @@ def _emptied(desk: Desk, outcomes: Sequence[CleaningOutcome]) -> Iterator[int]:
     """Waves with a checkout for gates, of which no workstream has anything left."""
     gone = {one.name for one in outcomes if one.outcome in ("cleaned", "cleanable", "clean")}
     gone |= {name for name in desk.plan.workstreams if desk.state.of(name).cleaned}
+    place = desk.site(LOCAL).place
     for number, wave in desk.plan.waves.items():
-        checkout = wave_checkout(number)
-        if gone.issuperset(wave.workstreams) and gates.is_checkout(desk.site(LOCAL).place, checkout):
+        made = any(gates.is_checkout(place, name) for name in _checkouts(number))
+        if gone.issuperset(wave.workstreams) and made:
             yield number
 
 
 def _remove_checkout(desk: Desk, number: int) -> bool:
-    with suppress(Refused):  # its gates run just now: the next clean takes it
-        return gates.remove_checkout(desk.site(LOCAL).place, wave_checkout(number))
-    return False
+    removed = []
+    for name in _checkouts(number):
+        with suppress(Refused):  # its gates run just now: the next clean takes it
+            removed.append(gates.remove_checkout(desk.site(LOCAL).place, name))
+    return any(removed)
+
+
+def _checkouts(number: int) -> list[str]:
+    return checkouts_of(wave_checkout(number), is_wave=True)
 
 
 def _clean(desk: Desk, workstream: Workstream, *, dry_run: bool) -> CleaningOutcome:

@@ -83,9 +83,20 @@ def wave_gates(plan: Plan, number: WaveNumber) -> tuple[Gate, ...]:
     return tuple({gate.name: gate for gate in (*plan.waves[number].gates, *left)}.values())
 
 
+AT_ONCE_ON_A_HOST = 2
+"""Gates that run side by side: test suites are heavy, and workers train beside them. Those that were
+given GPU shares are not counted: the shares bound them."""
+
+
 def wave_checkout(number: int) -> str:
     """The name of the checkout in which a wave's gates run."""
     return f"wave-{number}"
+
+
+def checkouts_of(name: str, *, is_wave: bool) -> list[str]:
+    """The names of its checkouts: a wave has several, for candidates that are tried side by side."""
+    more = range(2, AT_ONCE_ON_A_HOST + 1) if is_wave else ()
+    return [name, *(f"{name}.{number}" for number in more)]
 
 
 def _agreed(members: Sequence[Workstream], key: str) -> Any:

@@ -15,9 +15,8 @@ from orchestrator.core.plan import Host, WaveNumber, Workstream
 from orchestrator.desk import Desk
 from orchestrator.errors import Refused
 from orchestrator.gates.job_run import Asked, JobRun, Retried, Told
-from orchestrator.gates.jobs import Job, wave_job, workstream_job
+from orchestrator.gates.jobs import AT_ONCE_ON_A_HOST, Job, wave_job, workstream_job
 from orchestrator.gates.session import GateSession
-from orchestrator.gates.slots import AT_ONCE_ON_A_HOST
 from orchestrator.gates.toolchains import Toolchains
 from orchestrator.gates.verdicts import GateVerdict
 

@@ -12,13 +12,9 @@ from orchestrator.agent.files import locked, open_lock, try_lock
 from orchestrator.core.placement import devices_of, free_gpus, holders, missing_gpus
 from orchestrator.core.plan import Gate, Host
 from orchestrator.desk import Desk
-from orchestrator.gates.jobs import Job
+from orchestrator.gates.jobs import AT_ONCE_ON_A_HOST, Job, checkouts_of
 from orchestrator.gates.patience import Patience
 from orchestrator.home import Home
-
-AT_ONCE_ON_A_HOST = 2
-"""Gates that run side by side: test suites are heavy, and workers train beside them. Those that were
-given GPU shares are not counted: the shares bound them."""
 
 
 @contextmanager
@@ -26,18 +22,13 @@ def place_for(desk: Desk, job: Job, gate: Gate, patience: Patience) -> Iterator[
     """Wait until the gate may run: the name of its checkout, and the GPUs it is given."""
     with ExitStack() as held:
         gpus = held.enter_context(_gpus(desk, desk.plan.hosts[job.host], gate.gpu, patience))
-        lane = held.enter_context(_first_free(desk, job, lanes_of(job), patience.waiting_for("its checkout")))
+        checkouts = checkouts_of(job.name, is_wave=job.workstream is None)
+        lane = held.enter_context(_first_free(desk, job, checkouts, patience.waiting_for("its checkout")))
         if not gpus:
             slots = [f"slot.{number}" for number in range(1, AT_ONCE_ON_A_HOST + 1)]
             what = f"one of {AT_ONCE_ON_A_HOST} gates on {job.host} to end"
             held.enter_context(_first_free(desk, job, slots, patience.waiting_for(what)))
         yield lane, gpus
-
-
-def lanes_of(job: Job) -> list[str]:
-    """Its checkouts: a wave has several, for candidates that are tried side by side."""
-    more = range(2, AT_ONCE_ON_A_HOST + 1) if job.workstream is None else ()
-    return [job.name, *(f"{job.name}.{number}" for number in more)]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from orchestrator.gates import (
     run_wave_gates,
     run_workstream_gates,
 )
-from orchestrator.gates.slots import AT_ONCE_ON_A_HOST
+from orchestrator.gates.jobs import AT_ONCE_ON_A_HOST
 from orchestrator.gates.turns import turn
 from tests.support.eventually import eventually
 from tests.support.landing import Desk, Scene, gate, scene_fixture, workstream
