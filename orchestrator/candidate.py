@@ -1,11 +1,12 @@
 """A wave's candidate: its branches folded onto base in the plan's order, without a checkout.
 
-The same plan, tips and base give the same commit id, so that a candidate built twice is one candidate.
+The same plan, tips, base and verdicts give the same commit id, so that a candidate built twice is one
+candidate, on any machine and after any crash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -13,28 +14,39 @@ from orchestrator import git
 from orchestrator.core.plan import Plan, WaveNumber, Workstream
 from orchestrator.errors import CommandFailed, Refused
 from orchestrator.git import ConflictFile, Git, Identity
+from orchestrator.reports import Documents, Verdict, commit_subject, documents, subject_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """`contained` are workstreams that `base` had already: nothing was merged for them."""
+    """`contained` are workstreams that `base` had already: nothing was merged for them.
+
+    `generated` are the paths that its last commit wrote or removed, beyond what the branches changed.
+    """
 
     commit: str
     tree: str
     base: str
     merged: tuple[str, ...]
     contained: tuple[str, ...]
+    generated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collision:
-    """`against` names what the workstream collides with: the base branch, or earlier workstreams."""
+    """`against` names what the workstream collides with: the base branch, or earlier workstreams.
+
+    `why` says instead what of its documents nothing can be made of.
+    """
 
     workstream: str
-    against: tuple[str, ...]
-    files: tuple[ConflictFile, ...]
+    against: tuple[str, ...] = ()
+    files: tuple[ConflictFile, ...] = ()
+    why: str = ""
 
     def words(self) -> str:
+        if self.why:
+            return self.why
         files = ", ".join(f"{file.path} ({file.kind})" for file in self.files)
         return f"conflicts with {' and '.join(self.against)}" + (f" in {files}" if files else "")
 
@@ -59,9 +71,17 @@ class _Fold:
 
 
 def build_candidate(
-    repository: Git, plan: Plan, wave: WaveNumber, base: str, tips: Mapping[str, str]
+    repository: Git,
+    plan: Plan,
+    wave: WaveNumber,
+    base: str,
+    tips: Mapping[str, str],
+    verdicts: Sequence[Verdict] = (),
 ) -> Candidate | CandidateConflict:
     """Merge each tip in the plan's order; a workstream without a tip is left out.
+
+    The last commit holds the generated documents, if there are any; `verdicts` are those of the
+    workstreams' gates, which they name. Which paths are generated does not depend on verdicts.
 
     Writes objects only, no ref: pin the commit before anything may collect garbage.
 
@@ -74,15 +94,48 @@ def build_candidate(
         for workstream in plan.of_wave(wave):
             if workstream.name in tips:
                 fold = _with(neutral, plan, fold, workstream, base, tips, author)
-    if fold.collisions:
-        return CandidateConflict(collisions=fold.collisions)
+        if fold.collisions:
+            return CandidateConflict(collisions=fold.collisions)
+        generated = _documents(neutral, plan, wave, base, tips, fold, verdicts)
+        if generated.unusable:
+            return CandidateConflict(
+                collisions=tuple(Collision(workstream=u.workstream, why=u.why) for u in generated.unusable)
+            )
+        head = _with_files(neutral, fold.head, wave, generated.files, author)
     return Candidate(
-        commit=fold.head,
-        tree=git.tree_of(repository, fold.head),
+        commit=head,
+        tree=git.tree_of(repository, head),
         base=base,
         merged=tuple(w.name for w in fold.merged),
         contained=tuple(w.name for w in fold.contained),
+        generated=tuple(sorted(generated.files)),
     )
+
+
+def _documents(
+    neutral: Git,
+    plan: Plan,
+    wave: WaveNumber,
+    base: str,
+    tips: Mapping[str, str],
+    fold: _Fold,
+    verdicts: Sequence[Verdict],
+) -> Documents:
+    if not fold.merged:
+        return Documents()
+    contained = [w.name for w in fold.contained]
+    subject = subject_of(plan, wave, base=base, head=fold.head, tips=tips, contained=contained)
+    return documents(neutral, subject, verdicts)
+
+
+def _with_files(
+    neutral: Git, head: str, wave: WaveNumber, files: Mapping[str, str | None], author: Identity
+) -> str:
+    """A commit of its own, so that the merges stay what git itself would make of the branches."""
+    if not files:
+        return head
+    tree = git.edit_tree(neutral, git.tree_of(neutral, head), files)
+    return git.commit_tree(neutral, tree, [head], f"{commit_subject(wave)}\n", author=author)
 
 
 def identity(repository: Git, commits: list[str]) -> Identity:

@@ -1,4 +1,7 @@
-"""`paths`: a branch touches only what the plan gives it. A branch without `paths` may touch everything."""
+"""`paths`: a branch touches only what the plan gives it. A branch without `paths` may touch everything.
+
+Its own changelog fragment is its own wherever `paths` are.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from orchestrator import git
 from orchestrator.checks.finding import Finding, Subject
+from orchestrator.core.plan import is_fragment_of
 
 
 def findings(subject: Subject) -> tuple[Finding, ...]:
@@ -23,7 +27,8 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
             message=f"is outside the branch's own paths ({allowed})",
         )
         for change in git.changed_paths(subject.git, fork, subject.commit)
-        if not any(covers(pattern, change.path) for pattern in workstream.paths)
+        if not is_fragment_of(workstream.name, change.path)
+        and not any(covers(pattern, change.path) for pattern in workstream.paths)
     )
 
 

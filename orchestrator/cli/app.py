@@ -22,6 +22,7 @@ from orchestrator.cli import (
     logs,
     peek,
     plan,
+    report,
     rsh,
     send,
     status,
@@ -92,7 +93,8 @@ _command(WORK, "keepalive", keepalive.keepalive, "keepalive --every 30s -- make 
 _command(SEE, "status", status.status, "status --watch")
 _command(SEE, "logs", logs.logs, "logs i3d -f -n 100")
 _command(SEE, "peek", peek.peek, "peek -n 3")
-_command(SEE, "events", events.events, "events -f")
+_command(SEE, "events", events.events, "events --wave 2")
+_command(SEE, "report", report.report, "report --wave 1")
 _command(TALK, "attach", attach.attach, "attach i3d")
 _command(TALK, "send", send.send, "send i3d 'make test'")
 _command(TALK, "exec", execute.execute, "exec i3d -- git log --oneline -3")

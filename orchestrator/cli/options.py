@@ -47,3 +47,4 @@ AnyNames = Annotated[
     ),
 ]
 WaveNumber = Annotated[int, typer.Argument(metavar="N", help="A wave's number.", parser=wave_number)]
+AWave = Annotated[int | None, typer.Option("--wave", metavar="N", help="Of one wave.", parser=wave_number)]

@@ -162,7 +162,8 @@ class GaveUp:
 class GateFinished:
     """A gate's verdict on one commit. `workstream` is None for a wave's gate on its candidate.
 
-    `ok`: it does not block. `outcome` is empty in journals of versions that knew only `ok`.
+    `ok`: it does not block. `outcome` is empty in journals of versions that knew only `ok`. `message`
+    says why it is red, and holds the end of what it printed.
     """
 
     wave: int
@@ -178,6 +179,7 @@ class GateFinished:
     outcome: str = ""
     severity: str = "block"
     attempts: int = 1
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +214,18 @@ class PushRefused:
 class LandingAsked:
     wave: int
     by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveProposed:
+    """What landing was decided on: where base and the branches stood, and whether they merge."""
+
+    wave: int
+    base: str
+    base_before: str
+    tips: dict[str, str]
+    generated: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -443,6 +457,7 @@ Fact = (
     | BranchPushed
     | PushRefused
     | LandingAsked
+    | WaveProposed
     | LandingBegun
     | WaveLanded
     | LandingUndone

@@ -18,6 +18,13 @@ LOCAL = HostName("local")
 DEFAULT_ROOT = "~/orchestrator"
 """Where a host without `root:` keeps its clones."""
 
+FRAGMENTS = "changelog.d"
+"""The folder in which each workstream may leave a changelog entry of its own."""
+
+
+def is_fragment_of(workstream: str, path: str) -> bool:
+    return path.startswith(f"{FRAGMENTS}/{workstream}.") and path.endswith(".md")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:

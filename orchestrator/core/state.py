@@ -197,6 +197,7 @@ class State:
                 | f.RollbackAsked()
                 | f.CleaningAsked()
                 | f.CleaningRefused()
+                | f.WaveProposed()
             ):
                 return self
             case (

@@ -21,6 +21,7 @@ from orchestrator.gates.toolchains import Toolchains
 from orchestrator.gates.verdicts import GateVerdict
 
 _MOST_THREADS = 16
+_KEPT_CHARACTERS = 4000
 
 
 def run_workstream_gates(
@@ -174,4 +175,5 @@ def _fact(verdict: GateVerdict) -> GateFinished:
         outcome=verdict.outcome.value,
         severity=verdict.severity,
         attempts=verdict.attempts,
+        message=verdict.message[:_KEPT_CHARACTERS],
     )

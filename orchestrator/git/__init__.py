@@ -24,6 +24,7 @@ from orchestrator.git.conflicts import (
     merge_pairs,
     merge_tree,
 )
+from orchestrator.git.differences import AddedLine, LineCount, added_lines, line_counts
 from orchestrator.git.history import (
     LineChange,
     OwnCommit,
@@ -46,11 +47,9 @@ from orchestrator.git.merging import (
 )
 from orchestrator.git.objects import (
     Identity,
-    TreeEntry,
     commit_tree,
     make_tag,
     read_tree_two_way,
-    tree_entries,
     tree_of,
     tree_with_files,
 )
@@ -81,6 +80,7 @@ from orchestrator.git.refs import (
 )
 from orchestrator.git.remote import RemoteMoved, config, init, push, remote_refs, set_config
 from orchestrator.git.snapshots import Snapshot, pack_of, take_snapshot, unpack
+from orchestrator.git.trees import TreeEntry, edit_tree, find_entry, list_folder, read_blob, tree_entries
 from orchestrator.git.worktrees import (
     Changed,
     WorktreeListed,
@@ -110,6 +110,7 @@ from orchestrator.git.worktrees import (
 
 __all__ = [
     "CASE_FOLD",
+    "AddedLine",
     "BlobChange",
     "Changed",
     "Commit",
@@ -121,6 +122,7 @@ __all__ = [
     "Hunk",
     "Identity",
     "LineChange",
+    "LineCount",
     "Merged",
     "NotMergeable",
     "Output",
@@ -136,7 +138,7 @@ __all__ = [
     "Verify",
     "WorktreeListed",
     "add_worktree",
-    "as",
+    "added_lines",
     "blob_changes",
     "branch_being_rebased",
     "branch_checked_out",
@@ -152,23 +154,24 @@ __all__ = [
     "common_dir",
     "config",
     "create_branch",
+    "edit_tree",
     "file_content",
     "find_commits",
+    "find_entry",
     "find_trees",
     "first_parents",
-    "from",
-    "git",
     "git_dir",
     "has_submodules",
     "hunks",
     "ignored_files",
-    "import",
     "index_entries",
     "init",
     "is_ancestor",
     "is_published",
     "is_shallow",
     "line_changes",
+    "line_counts",
+    "list_folder",
     "list_worktrees",
     "log",
     "make_tag",
@@ -181,14 +184,13 @@ __all__ = [
     "move_checkout",
     "newest_until",
     "not_contained",
-    "one",
     "operation",
-    "orchestrator",
     "own_commits",
     "pack_of",
     "paths_of",
     "push",
     "quarantine",
+    "read_blob",
     "read_tree_two_way",
     "refs",
     "remote_refs",
@@ -202,7 +204,6 @@ __all__ = [
     "set_config",
     "status",
     "take_snapshot",
-    "this",
     "tracked_files",
     "tracked_paths",
     "tree_entries",

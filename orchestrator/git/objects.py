@@ -36,29 +36,6 @@ def tree_of(git: Git, commit: str) -> str:
     return tree
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """`kind` is `blob`, `tree` or `commit` (a submodule)."""
-
-    mode: str
-    kind: str
-    id: str
-    path: str
-
-
-def tree_entries(git: Git, tree: str, *paths: str, recursive: bool = False) -> tuple[TreeEntry, ...]:
-    """What lies at the top of a tree, or exactly at `paths`; with `recursive` every file below."""
-    options = ["-r"] if recursive else []
-    fields = git.run("ls-tree", "-z", "--full-tree", *options, tree, "--", *paths).fields()
-    return tuple(_tree_entry(field) for field in fields)
-
-
-def _tree_entry(field: str) -> TreeEntry:
-    meta, _, path = field.partition("\t")
-    mode, kind, ident = meta.split(" ")
-    return TreeEntry(mode, kind, ident, path)
-
-
 def commit_tree(
     git: Git,
     tree: str,

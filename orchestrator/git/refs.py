@@ -10,6 +10,7 @@ from orchestrator.errors import CommandFailed
 from orchestrator.git.command import TIMEOUT_S, Git
 
 _ARGUMENTS_LIMIT = 400  # more names than this: list everything and filter
+_YEAR_9999 = 253402300799  # git takes later dates than Python does
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +187,14 @@ def _history(parents: Mapping[str, Sequence[str]], tip: str) -> frozenset[str]:
 def log(git: Git, revisions: str, *, limit: int | None = None) -> tuple[Commit, ...]:
     """Commits of a revision range, newest first."""
     options = [] if limit is None else [f"--max-count={limit}"]
-    form = "%x1f".join(("%H", "%P", "%an", "%ae", "%at", "%s", "%b"))
+    form = "%x1f".join(("%H", "%P", "%at", "%an", "%ae", "%s", "%b"))  # numbers before foreign text
     output = git.run("log", "-z", f"--format=tformat:{form}", *options, revisions, "--")
     return tuple(_commit(record) for record in output.fields())
 
 
 def _commit(record: str) -> Commit:
-    commit, parents, author, email, seconds, subject, body = record.split("\x1f", 6)
-    authored_at = datetime.fromtimestamp(int(seconds), timezone.utc)
+    commit, parents, seconds, author, email, subject, body = record.split("\x1f", 6)
+    authored_at = datetime.fromtimestamp(min(int(seconds), _YEAR_9999), timezone.utc)
     return Commit(commit, tuple(parents.split()), author, email, authored_at, subject, body.strip())
 
 

@@ -16,7 +16,7 @@ from orchestrator.gates import GateVerdict, run_gates, run_wave_gates
 from orchestrator.land.isolation import isolate
 from orchestrator.land.landing import land
 from orchestrator.land.narrowing import Choice, choose, without
-from orchestrator.land.proposal import Proposal, base_ref, not_done, outlook, propose
+from orchestrator.land.proposal import Proposal, base_ref, not_done, outlook, propose, seen, with_verdicts
 from orchestrator.land.publishing import publish
 from orchestrator.land.reasons import LeftOut, Reason, left_out
 from orchestrator.land.recovery import finish_landings, landing_lock
@@ -70,6 +70,8 @@ def check_wave(desk: Desk, number: int) -> LandingReport:
     proposal = propose(desk, wave)
     absent = [LeftOut(name=name, reason="its branch does not exist yet") for name in proposal.missing]
     verdicts = run_gates(desk, proposal.tips)
+    if proposal.candidate is not None and proposal.tips:
+        proposal = with_verdicts(desk, proposal, verdicts)
     if proposal.candidate is not None and proposal.tips:
         with pinned(desk.home.git, wave, proposal.candidate.commit):
             verdicts += _wave_gates(desk, proposal.candidate, wave)
@@ -125,7 +127,10 @@ class _Proved:
 
 
 def _merge(desk: Desk, wave: WaveNumber, partial: bool, dry_run: bool) -> LandingReport:
-    choice = choose(desk, propose(desk, wave), partial=partial)
+    proposal = propose(desk, wave)
+    if not dry_run:
+        desk.record(seen(desk.plan, proposal))
+    choice = choose(desk, proposal, partial=partial)
     if choice.reasons:
         return _report(desk, _Proved(choice=choice), dry_run)
     proved = _prove(desk, choice, partial)
@@ -147,6 +152,7 @@ def _prove(desk: Desk, choice: Choice, partial: bool) -> _Proved:
     assert choice.proposal.candidate is not None
     with pinned(desk.home.git, choice.proposal.wave, choice.proposal.candidate.commit):
         own = run_gates(desk, choice.proposal.tips)
+    choice = replace(choice, proposal=with_verdicts(desk, choice.proposal, own))
     bad = list(red(own))
     if bad and partial:
         choice = without(desk, choice, bad)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator import git
 from orchestrator.candidate import Candidate, build_candidate, is_ours
 from orchestrator.checks.silent_revert import undone_in_merge
+from orchestrator.core.facts import WaveProposed
 from orchestrator.core.gating import is_done, needed_by, to_land, waves_before
 from orchestrator.core.membership import Members
 from orchestrator.core.observation import Observation
@@ -15,6 +16,7 @@ from orchestrator.core.plan import BranchName, CommitId, Plan, WaveNumber, Works
 from orchestrator.core.state import State, Wanted
 from orchestrator.core.status import state_in_words
 from orchestrator.desk import Desk
+from orchestrator.gates import GateVerdict
 from orchestrator.land.checkouts import checkouts_of, named, obstacles, step
 from orchestrator.land.reasons import Reason
 from orchestrator.land.reverting import RESET, build_return
@@ -42,6 +44,7 @@ class Proposal:
     conflicts: tuple[Reason, ...] = ()
     missing: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    verdicts: tuple[GateVerdict, ...] = ()
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -91,7 +94,7 @@ def propose(desk: Desk, wave: WaveNumber, names: Collection[str] | None = None) 
     members = [w for w in open_ones if names is None or w.name in names]
     tips = read_tips(desk, [w.name for w in members])
     base = git.resolve(desk.home.git, base_ref(desk.plan))
-    candidate, conflicts = _built(desk, wave, base, tips)
+    candidate, conflicts = _built(desk, wave, base, tips, ())
     return Proposal(
         wave=wave,
         base=base,
@@ -119,7 +122,7 @@ def silent_reverts(desk: Desk, base: str, candidate: str, tips: Mapping[str, str
 def restricted(desk: Desk, proposal: Proposal, names: Collection[str]) -> Proposal:
     """The same snapshot with some of its workstreams only; reads no branch again."""
     tips = {name: tip for name, tip in proposal.tips.items() if name in names}
-    candidate, conflicts = _built(desk, proposal.wave, proposal.base, tips)
+    candidate, conflicts = _built(desk, proposal.wave, proposal.base, tips, proposal.verdicts)
     open_ones = to_land(desk.plan, desk.state, proposal.wave)
     return replace(
         proposal,
@@ -132,13 +135,17 @@ def restricted(desk: Desk, proposal: Proposal, names: Collection[str]) -> Propos
 
 
 def _built(
-    desk: Desk, wave: WaveNumber, base: str, tips: Mapping[str, CommitId]
+    desk: Desk,
+    wave: WaveNumber,
+    base: str,
+    tips: Mapping[str, CommitId],
+    verdicts: Sequence[GateVerdict],
 ) -> tuple[Candidate | None, tuple[Reason, ...]]:
     taken_out = desk.state.wave(wave).rolled_back
     if taken_out is None:
-        built = build_candidate(desk.home.git, desk.plan, wave, base, tips)
+        built = build_candidate(desk.home.git, desk.plan, wave, base, tips, verdicts)
     else:
-        built = build_return(desk.home.git, desk.plan, taken_out, base, tips)
+        built = build_return(desk.home.git, desk.plan, taken_out, base, tips, verdicts)
     if isinstance(built, Candidate):
         return built, tuple(silent_reverts(desk, base, built.commit, tips))
     return None, tuple(Reason(text=c.words(), workstream=c.workstream) for c in built.collisions)
@@ -159,6 +166,23 @@ def members_of(desk: Desk, proposal: Proposal) -> Members:
         )
         earlier.append(name)
     return Members(names=proposal.members, needs=needs)
+
+
+def seen(plan: Plan, proposal: Proposal) -> WaveProposed:
+    """The look, for the journal."""
+    return WaveProposed(
+        wave=proposal.wave,
+        base=plan.base,
+        base_before=proposal.base,
+        tips=dict(proposal.tips),
+        generated=proposal.candidate.generated if proposal.candidate else (),
+        conflicts=tuple(reason.words() for reason in proposal.conflicts),
+    )
+
+
+def with_verdicts(desk: Desk, proposal: Proposal, verdicts: Sequence[GateVerdict]) -> Proposal:
+    """The same proposal, its candidate's documents naming what the workstreams' gates came to."""
+    return restricted(desk, replace(proposal, verdicts=tuple(verdicts)), proposal.members)
 
 
 def outlook(desk: Desk, proposal: Proposal) -> tuple[tuple[Reason, ...], tuple[str, ...]]:

@@ -13,6 +13,7 @@ from orchestrator import git
 from orchestrator.candidate import Candidate, CandidateConflict, Collision, build_candidate, identity
 from orchestrator.core.facts import WaveLanded, WaveRolledBack
 from orchestrator.core.plan import Plan, WaveNumber
+from orchestrator.gates import GateVerdict
 from orchestrator.git import Conflict, Git, Identity
 
 RESET, COMMIT = "reset", "commit"
@@ -41,7 +42,12 @@ def build_removal(
 
 
 def build_return(
-    repository: Git, plan: Plan, taken_out: WaveRolledBack, base: str, tips: Mapping[str, str]
+    repository: Git,
+    plan: Plan,
+    taken_out: WaveRolledBack,
+    base: str,
+    tips: Mapping[str, str],
+    verdicts: Sequence[GateVerdict] = (),
 ) -> Candidate | CandidateConflict:
     """What a rollback took out, on `base` again, and what its branches got since.
 
@@ -49,12 +55,12 @@ def build_return(
     """
     wave = WaveNumber(taken_out.wave)
     if taken_out.form == RESET or not git.is_ancestor(repository, taken_out.base_after, base):
-        return build_candidate(repository, plan, wave, base, tips)
+        return build_candidate(repository, plan, wave, base, tips, verdicts)
     back = _brought_back(repository, taken_out, base, identity(repository, [base, *tips.values()]))
     if isinstance(back, Conflict):
         collisions = (Collision(workstream=name, against=(plan.base,), files=back.files) for name in tips)
         return CandidateConflict(collisions=tuple(collisions))
-    with_repairs = build_candidate(repository, plan, wave, back, tips)
+    with_repairs = build_candidate(repository, plan, wave, back, tips, verdicts)
     if isinstance(with_repairs, CandidateConflict):
         return with_repairs
     return replace(with_repairs, base=base, merged=tuple(tips), contained=())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import sqlite3
@@ -134,6 +135,34 @@ def test_events_are_lines_for_people_and_for_programs(planned: Project) -> None:
     assert [one["kind"] for one in planned.events()] == ["JournalBegun", "StartAsked"]
     line = planned.ok("events").out.splitlines()[1]
     assert re.match(r'2026-01-02 \d\d:04:05  StartAsked +i3d +by="ada lovelace"$', line)
+
+
+def test_the_events_of_a_wave_are_its_own_and_those_of_its_workstreams(planned: Project) -> None:
+    write_journal(
+        planned,
+        ("JournalBegun", '{"token": "t"}'),
+        ("StartAsked", '{"workstream": "i3d", "by": "ada"}'),
+        ("StartAsked", '{"workstream": "shared", "by": "ada"}'),
+        ("StartAsked", '{"workstream": "gone", "by": "ada"}'),
+        ("LandingAsked", '{"wave": 2, "by": "ada"}'),
+        ("LandingAsked", '{"wave": 1, "by": "ada"}'),
+        ("WaveProposed", '{"wave": 2, "base": "main", "base_before": "c0", "tips": {"gone": "c1"}}'),
+    )
+    shown = [json.loads(line) for line in planned.ok("events", "--wave", "2", "--json").out.splitlines()]
+    assert [one["id"] for one in shown] == [2, 4, 5, 7]
+    assert "wave 2          ada asked to land it" in planned.ok("events", "--wave", "2").out
+    answer = planned.run("events", "--wave", "7")
+    assert (answer.code, answer.out) == (2, "")
+    assert "no wave 7" in answer.err
+
+
+def test_a_report_needs_a_landed_wave(planned: Project) -> None:
+    assert planned.run("report").code == 1
+    write_journal(planned, ("JournalBegun", '{"token": "t"}'))
+    answer = planned.run("report", "--wave", "2")
+    assert (answer.code, answer.out) == (1, "")
+    assert "wave 2 has not landed yet" in answer.err
+    assert planned.run("report", "--wave", "7").code == 2
 
 
 def test_followed_events_come_as_they_are_written(planned: Project) -> None:

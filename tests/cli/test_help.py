@@ -21,6 +21,7 @@ COMMANDS = (
         "exec",
     ),
     *("stop", "restart", "resume", "done", "wait", "keepalive", "events", "conflicts", "clean"),
+    "report",
 )
 NESTED = (
     "gate list",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.project import Project
 
-HEAVY = {"rich", "yaml", "paramiko", "git", "libtmux", "sqlite3", "torch", "uvicorn", "apscheduler"}
+HEAVY = {"rich", "jinja2", "yaml", "paramiko", "git", "libtmux", "sqlite3", "torch", "uvicorn", "apscheduler"}
 
 SCRIPT = """\
 import json, sys

@@ -92,7 +92,14 @@ def test_facts_tell_the_landing_from_asking_to_its_end(scene: Scene) -> None:
     desk = one_ready(scene, gate("tests", "true"))
     merge(desk)
     kinds = [type(fact).__name__ for fact in desk.facts]
-    assert kinds == ["DoneAsked", "LandingAsked", "GateFinished", "LandingBegun", "WaveLanded"]
+    assert kinds == [
+        "DoneAsked",
+        "LandingAsked",
+        "WaveProposed",
+        "GateFinished",
+        "LandingBegun",
+        "WaveLanded",
+    ]
     assert "tests of a: green (0 s)" in desk.said
 
 

@@ -33,7 +33,9 @@ def test_a_branch_is_held_to_its_own_paths(tmp_path: Path, monkeypatch: pytest.M
     pin(monkeypatch, tmp_path)
     with repository_at(tmp_path / "repo") as repository:
         base = repository.git("rev-parse", "HEAD")
-        tip = repository.branch("w/a", own_s_new__py="1\n", elsewhere__py="2\n")
+        files = {"own_s_new__py": "1\n", "elsewhere__py": "2\n"}
+        fragments = {"changelog__d_s_a__md": "mine\n", "changelog__d_s_b__md": "not mine\n"}
+        tip = repository.branch("w/a", **files, **fragments)
         repository.git("mv", "a.txt", "moved.txt")
         repository.commit("base moved on")
         git = Git(repository.path)
@@ -46,4 +48,7 @@ def test_a_branch_is_held_to_its_own_paths(tmp_path: Path, monkeypatch: pytest.M
             settings={},
         )
         assert base != subject.base
-        assert [(f.path, f.rule) for f in findings(subject)] == [("elsewhere.py", "outside")]
+        assert [(f.path, f.rule) for f in findings(subject)] == [
+            ("changelog.d/b.md", "outside"),
+            ("elsewhere.py", "outside"),
+        ]

@@ -134,3 +134,40 @@ def test_a_wave_becomes_ready_by_itself(project: Project) -> None:
     eventually(lambda: state() == "ready", 30, "gates ran without being asked for")
     check = project.ok("wave", "check", "1", "--json").json
     assert all(gate["cached"] for gate in check["gates"] if gate["workstream"])
+
+
+def test_a_landed_wave_has_documents_a_story_and_a_report(project: Project) -> None:
+    assert project.repository is not None
+    project.repository.commit_files("sessions", {"docs/sessions/README.md": "Sessions.\n"})
+    fragment = "mkdir -p changelog.d; echo quicker > changelog.d/a.fixed.md; git add changelog.d; "
+    plan = PLAN.format(gate="true", a=fragment + commits("a.new"), b=commits("b.new"), c="true")
+    project.plan(plan)
+    project.ok("up")
+    project.until("a", "done")
+    project.until("b", "done")
+    before = project.git("rev-parse", "main")
+    landed = project.ok("wave", "merge", "1", "--json").json["base_after"]
+    assert (
+        project.root / "CHANGELOG.md"
+    ).read_text() == "# Changelog\n\n## Wave 1\n\n### Fixed\n\n- quicker\n"
+    assert "| tests | a | green |" in (project.root / "docs/sessions/wave-1.md").read_text()
+    assert not (project.root / "changelog.d").exists()
+    project.ok("down")
+
+    story = project.ok("events", "--wave", "1").out
+    assert "asked to land it" in story
+    for ref, old in (("main", before[:12]), ("integration/wave1", None)):
+        moved = f"{old} → {landed[:12]}" if old else f"made at {landed[:12]}"
+        assert f"refs/heads/{ref} {moved}" in story
+    assert story.count(f"tests on {landed[:12]}: green") == 1
+    assert "c.new" not in story and "LaunchChosen" in story
+
+    report = project.ok("report", "--json").json
+    assert (report["wave"], report["landed"], report["metrics"]["commits"]) == (1, ["a", "b"], 2)
+    assert report["metrics"]["speed_up"] > 0
+    assert {(g["gate"], g["workstream"]) for g in report["gates"]} == {
+        ("tests", "a"),
+        ("tests", "b"),
+        ("tests", None),
+    }
+    assert "| tests | the wave | green, " in project.ok("report", "--wave", "1").out
