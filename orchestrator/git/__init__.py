@@ -80,7 +80,15 @@ from orchestrator.git.refs import (
 )
 from orchestrator.git.remote import RemoteMoved, config, init, push, remote_refs, set_config
 from orchestrator.git.snapshots import Snapshot, pack_of, take_snapshot, unpack
-from orchestrator.git.trees import TreeEntry, edit_tree, find_entry, list_folder, read_blob, tree_entries
+from orchestrator.git.trees import (
+    TreeEntry,
+    edit_tree,
+    find_entry,
+    list_folder,
+    read_blob,
+    read_blobs,
+    tree_entries,
+)
 from orchestrator.git.worktrees import (
     Changed,
     WorktreeListed,
@@ -191,6 +199,7 @@ __all__ = [
     "push",
     "quarantine",
     "read_blob",
+    "read_blobs",
     "read_tree_two_way",
     "refs",
     "remote_refs",

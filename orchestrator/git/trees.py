@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.git.command import Git
@@ -58,6 +58,26 @@ def _tree_entry(field: str) -> TreeEntry:
 def read_blob(git: Git, blob: str) -> str:
     """A file's content; bytes that are no UTF-8 become surrogates, and bytes again when written."""
     return git.run("cat-file", "blob", blob).stdout
+
+
+def read_blobs(git: Git, names: Sequence[str]) -> dict[str, bytes]:
+    """The contents of blobs, named by id or as `COMMIT:PATH`, in one call; a missing one has no entry."""
+    if not names:
+        return {}
+    text = git.run("cat-file", "--batch", "--buffer", stdin="".join(f"{name}\n" for name in names)).stdout
+    answer = text.encode("utf-8", "surrogateescape")
+    found: dict[str, bytes] = {}
+    position = 0
+    for name in names:
+        end = answer.index(b"\n", position)
+        head = answer[position:end].rsplit(b" ", 2)
+        position = end + 1
+        if len(head) == 3 and head[2].isdigit():
+            size = int(head[2])
+            if head[1] == b"blob":
+                found[name] = answer[position : position + size]
+            position += size + 1
+    return found
 
 
 def edit_tree(git: Git, tree: str, files: Mapping[str, str | None]) -> str:
