@@ -50,6 +50,10 @@ class StatePaths:
         return self.root / "forecast"
 
     @property
+    def checks(self) -> Path:
+        return self.root / "checks"
+
+    @property
     def socket(self) -> Path:
         """Where the daemon listens. A path too long for a socket moves to a private short one."""
         path = self.root / "daemon.sock"

@@ -1,0 +1,54 @@
+"""From the bytes of a file to its syntax tree, or to the reason why there is none. Nothing is executed."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+import warnings
+from dataclasses import dataclass, field
+
+from orchestrator.source.nodes import Nodes, sort
+
+MOST_BYTES = 2 * 1024 * 1024
+"""Nobody writes, or reads, more in one file: larger ones are data or generated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    reason: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    tree: ast.Module = field(repr=False)
+    text: str = field(repr=False)
+    nodes: Nodes = field(repr=False)
+
+
+def parse(content: bytes) -> Module | Fault:
+    if len(content) > MOST_BYTES:
+        return Fault(reason=f"larger than {MOST_BYTES // 2**20} MiB")
+    text = _decoded(content)
+    if isinstance(text, Fault):
+        return text
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the reader's own escapes and comparisons
+            tree = ast.parse(text)
+        return Module(tree=tree, text=text, nodes=sort(tree))
+    except SyntaxError as error:
+        return Fault(reason=f"no Python 3: {error.msg}", line=error.lineno or 0)
+    except (ValueError, RecursionError, MemoryError) as error:
+        deep = isinstance(error, (RecursionError, MemoryError))
+        return Fault(reason="nested too deeply to be read" if deep else f"no Python: {error}")
+
+
+def _decoded(content: bytes) -> str | Fault:
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        return io.TextIOWrapper(io.BytesIO(content), encoding, newline=None).read()
+    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+        reason = error.reason if isinstance(error, UnicodeDecodeError) else str(error)
+        return Fault(reason=f"cannot be decoded: {reason}")

@@ -1,0 +1,378 @@
+"""Where the value of an expression comes from: the input, the object's state, chance, or nowhere.
+
+An abstract reading, never an execution. It errs towards "from the input": a function is only said to
+ignore what it is given when no way from a parameter to the answer can be seen.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from orchestrator.source.naming import dotted, tail
+from orchestrator.source.nodes import walk
+
+INPUT, STATE, RANDOM, SIZE = 1, 2, 4, 8
+"""A value's sources, as bits. SIZE: only how many, of what type, or whether at all. None: a constant."""
+
+_SIZES = {"shape", "dtype", "device", "ndim", "size", "dim", "numel", "nbytes", "itemsize"}
+_SIZE_CALLS = {"len", "isinstance", "hasattr", "callable", "type", "hash", "id"}
+_SIZE_METHODS = {"size", "dim", "numel"}
+_FILLED = {"zeros", "ones", "empty", "eye", "zeros_like", "ones_like", "empty_like", "identity", "new_zeros"}
+_FILLED |= {"new_ones", "new_empty", "new_tensor_like"}
+_DRAWN = {"rand", "randn", "randint", "rand_like", "randn_like", "randint_like", "randrange", "random"}
+_DRAWN |= {"choice", "choices", "sample", "randperm", "permutation", "token_hex", "uuid4", "getrandbits"}
+_DRAWN |= {"random_sample", "standard_normal", "integers", "randbytes", "multinomial_like"}
+_SPREAD = {"uniform", "normal", "gauss", "normalvariate", "triangular", "betavariate"}
+_DRAWN_INTO = {
+    "normal_",
+    "uniform_",
+    "random_",
+    "bernoulli_",
+    "exponential_",
+    "cauchy_",
+    "log_normal_",
+    "shuffle",
+}
+_RANDOM_ROOTS = {"random", "secrets", "uuid"}
+_PURE_ROOTS = {"torch", "numpy", "math", "cmath", "statistics", "jax", "tensorflow", "itertools", "functools"}
+_PURE_ROOTS |= {"operator", "copy", "collections", "string", "decimal", "fractions", "scipy"}
+_WORLD = {"load", "loads", "open", "fromfile", "memmap", "hub", "jit", "cuda", "distributed", "loadtxt"}
+_WORLD |= {"genfromtxt", "from_numpy", "read_file", "is_available", "device_count", "get_rng_state"}
+_BUILTINS = {"dict", "list", "tuple", "set", "frozenset", "str", "int", "float", "bool", "complex", "bytes"}
+_BUILTINS |= {"range", "min", "max", "sum", "abs", "round", "sorted", "zip", "enumerate", "reversed", "pow"}
+_BUILTINS |= {"any", "all", "map", "filter", "repr", "divmod", "chr", "ord", "slice", "bytearray"}
+_UNCHANGED = {
+    "clone",
+    "detach",
+    "copy",
+    "contiguous",
+    "to",
+    "cpu",
+    "cuda",
+    "float",
+    "double",
+    "half",
+    "numpy",
+}
+_UNCHANGED |= {
+    "requires_grad_",
+    "long",
+    "type",
+    "astype",
+    "deepcopy",
+    "tensor",
+    "as_tensor",
+    "array",
+    "asarray",
+}
+_UNCHANGED |= {"list", "tuple", "dict", "str", "Identity", "bfloat16"}
+_GROWS = {"append", "extend", "add", "insert", "update", "appendleft", "setdefault"}
+
+
+class Value(NamedTuple):
+    """`same` is the parameter it still is, `call` the one function whose answer it is.
+
+    `template`: a fixed text, perhaps with values pasted in.
+    """
+
+    mask: int = 0
+    same: str = ""
+    call: str = ""
+    template: bool = False
+
+
+CONSTANT = Value()
+
+
+@dataclass(slots=True)
+class Scope:
+    """What names mean inside one function. `constants` are those of the module and of `self`."""
+
+    constants: frozenset[str]
+    imports: Mapping[str, str]
+    names: dict[str, Value] = field(default_factory=dict)
+    receiver: str = ""
+
+    def value(self, node: ast.expr | None) -> Value:
+        match node:
+            case None:
+                return CONSTANT
+            case ast.Constant(value=value):
+                return Value(template=isinstance(value, str))
+            case ast.Name():
+                return self._name(node.id)
+            case ast.Attribute():
+                return self._attribute(node)
+            case ast.Call():
+                return self._call(node)
+            case ast.BinOp():
+                return self._operation(node)
+            case ast.JoinedStr():
+                return self._pasted(node)
+            case ast.Compare():
+                return self._comparison(node)
+            case ast.IfExp():
+                return self._choice(node)
+            case ast.Lambda() | ast.Yield() | ast.YieldFrom():
+                self.lends(node)
+                return Value(STATE)
+            case ast.UnaryOp(op=ast.Not()):
+                return Value(self.test(node))
+            case ast.NamedExpr(target=target):
+                self.names[target.id] = found = self.value(node.value)
+                return found
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                return self._comprehension(node)
+            case ast.Subscript():
+                return self._element(node)
+            case ast.Await():
+                return self.value(node.value)
+            case ast.BoolOp():
+                return Value(self.mask(node.values))
+            case ast.Dict(values=items) | ast.List(elts=items) | ast.Tuple(elts=items):
+                return self._display(items)
+        return Value(self.mask(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)))
+
+    def mask(self, nodes: Iterable[ast.expr | None]) -> int:
+        found = 0
+        for node in nodes:
+            found |= self.value(node).mask
+        return found
+
+    def test(self, node: ast.expr) -> int:
+        """The sources a condition decides on; asking whether there is anything decides on its size only."""
+        match node:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return self.test(operand)
+            case ast.Name() | ast.Attribute():
+                return _sized(self.value(node).mask)
+            case ast.BoolOp(values=values):
+                found = 0
+                for value in values:
+                    found |= self.test(value)
+                return found
+        return self.value(node).mask
+
+    def bind(self, target: ast.expr, value: Value) -> None:
+        match target:
+            case ast.Name(id=name):
+                self.names[name] = value
+            case ast.Tuple(elts=items) | ast.List(elts=items):
+                for item in items:
+                    self.bind(item, Value(value.mask))
+            case ast.Starred(value=inner):
+                self.bind(inner, Value(value.mask))
+            case ast.Subscript() | ast.Attribute():
+                self.stain(target, value.mask)
+
+    def stain(self, node: ast.expr, mask: int) -> None:
+        """What is put into an element is in the whole from now on."""
+        while isinstance(node, (ast.Subscript, ast.Attribute, ast.Call, ast.Starred)):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        if isinstance(node, ast.Name) and node.id in self.names:
+            self.names[node.id] = Value(self.names[node.id].mask | mask)
+
+    def fills(self, call: ast.Call) -> None:
+        """A call may leave something in the local values it is given, or is made on."""
+        drawn = tail(call.func) in _DRAWN_INTO or ".init." in self.root(call.func)
+        given = RANDOM if drawn else self._arguments(call) | STATE
+        for node in (call.func, *call.args, *(k.value for k in call.keywords)):
+            self.stain(node, given)
+
+    def lends(self, node: ast.AST) -> int:
+        """What a function inside uses of ours it may also change; the answer is what it sees."""
+        seen = 0
+        for name in {n.id for n in walk(node) if isinstance(n, ast.Name)} & set(self.names):
+            seen |= self.names[name].mask
+            if not self.names[name].same:
+                self.names[name] = Value(self.names[name].mask | STATE)
+        return seen
+
+    def grows(self, call: ast.Call) -> bool:
+        """Whether the call only puts something into a local collection; notes what."""
+        match call.func:
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr in _GROWS and name in self.names:
+                before = self.names[name]
+                added = self._arguments(call)
+                self.names[name] = Value(before.mask | added)
+                return not before.mask & INPUT or bool(before.call)
+        return False
+
+    def _name(self, name: str) -> Value:
+        if name in self.names:
+            return self.names[name]
+        if name in self.constants or name in self.imports or name in _BUILTINS:
+            return CONSTANT
+        return Value(STATE)
+
+    def _attribute(self, node: ast.Attribute) -> Value:
+        if node.attr in _SIZES:
+            return Value(_sized(self.value(node.value).mask))
+        if isinstance(node.value, ast.Name) and node.value.id == self.receiver:
+            if "rng" in node.attr.lower():
+                return Value(RANDOM)
+            constant = f"self.{node.attr}" in self.constants
+            return CONSTANT if constant else Value(STATE)
+        return Value(self.value(node.value).mask)
+
+    def _element(self, node: ast.Subscript) -> Value:
+        whole = self.value(node.value).mask
+        if not whole:  # a look-up in a constant table depends on the key
+            return Value(self.value(node.slice).mask)
+        return Value(whole | self.value(node.slice).mask & ~SIZE)
+
+    def _choice(self, node: ast.IfExp) -> Value:
+        body, orelse = self.value(node.body), self.value(node.orelse)
+        if body.same and (body == orelse or _is_nothing(node.orelse)):
+            return body
+        return Value(self.test(node.test) | body.mask | orelse.mask)
+
+    def _display(self, items: Sequence[ast.expr]) -> Value:
+        """A record of constants is none the better for telling a length too."""
+        mask = self.mask(items)
+        made = any(isinstance(i, ast.Constant) and i.value not in (None, True, False) for i in items)
+        return Value(mask & ~SIZE if made else mask)
+
+    def _pasted(self, node: ast.JoinedStr) -> Value:
+        return Value(
+            self.mask(part.value for part in node.values if isinstance(part, ast.FormattedValue)),
+            template=True,
+        )
+
+    def _comparison(self, node: ast.Compare) -> Value:
+        mask = self.mask([node.left, *node.comparators])
+        nothing = any(isinstance(c, ast.Constant) and c.value is None for c in node.comparators)
+        return Value(_sized(mask) if nothing else mask)
+
+    def _operation(self, node: ast.BinOp) -> Value:
+        left, right = self.value(node.left), self.value(node.right)
+        if isinstance(node.op, ast.Mult) and (_is(node.left, 0) or _is(node.right, 0)):
+            return CONSTANT
+        if isinstance(node.op, ast.Sub) and ast.dump(node.left) == ast.dump(node.right):
+            return CONSTANT
+        neutral = {ast.Mult: 1, ast.Div: 1, ast.Add: 0, ast.Sub: 0}.get(type(node.op))
+        if neutral is not None and left.same and _is(node.right, neutral):
+            return left
+        if isinstance(node.op, ast.Mult) and _is_display(node.left):  # [0.0] * len(x)
+            return Value(left.mask)
+        template = isinstance(node.op, (ast.Add, ast.Mod)) and (left.template or right.template)
+        return Value(left.mask | right.mask, template=template)
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
+        outer, chosen = dict(self.names), 0
+        for part in node.generators:
+            self.bind(part.target, Value(self.value(part.iter).mask))
+            chosen |= self.mask(part.ifs)
+        items = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        mask = chosen | self.mask(items)
+        self.names = outer
+        return Value(mask)
+
+    def _arguments(self, call: ast.Call) -> int:
+        inner = (a.value if isinstance(a, ast.Starred) else a for a in call.args)
+        return self.mask([*inner, *(k.value for k in call.keywords)])
+
+    def _call(self, call: ast.Call) -> Value:
+        name, given = tail(call.func), self._arguments(call)
+        root = self.root(call.func)
+        if name in (_SIZE_CALLS if isinstance(call.func, ast.Name) else _SIZE_METHODS):
+            return Value(_sized(given | self._receiver(call)))
+        if name in _FILLED:
+            return CONSTANT
+        if name in {"full", "full_like", "new_full"}:
+            return self._full(call)
+        if self._draws(call, name, root):
+            return Value(RANDOM)
+        if name in _SPREAD:
+            return Value(RANDOM | given)
+        if name in {"default_rng", "Random", "RandomState", "Generator"}:
+            return Value(RANDOM)
+        if name in _UNCHANGED and (same := self._unchanged(call)).same:
+            return same
+        return self._unknown_call(call, name, root, given)
+
+    def _full(self, call: ast.Call) -> Value:
+        keyword = [k.value for k in call.keywords if k.arg in {"fill_value", "value"}]
+        filled = self.mask(keyword or call.args[1:2])
+        return Value(filled)
+
+    def _draws(self, call: ast.Call, name: str, root: str) -> bool:
+        if name not in _DRAWN:
+            return root.split(".")[0] in _RANDOM_ROOTS and name not in _SPREAD and name[:1].islower()
+        if not isinstance(call.func, ast.Attribute):
+            return bool(root) or name not in {"sample", "choice", "choices"}
+        held = self.value(call.func.value).mask
+        return not held & INPUT and (bool(root) or bool(held & RANDOM))
+
+    def _unchanged(self, call: ast.Call) -> Value:
+        """`x.clone()` and `torch.tensor(x)` are still x."""
+        if isinstance(call.func, ast.Attribute) and (held := self.value(call.func.value)).same:
+            return held
+        free = isinstance(call.func, ast.Name) or bool(self.root(call.func))
+        return self.value(call.args[0]) if free and len(call.args) == 1 else CONSTANT
+
+    def _unknown_call(self, call: ast.Call, name: str, root: str, given: int) -> Value:
+        own = self._own(call.func)
+        held = self._receiver(call)
+        if root:
+            if "distributions" in root:
+                return Value(given | RANDOM)
+            made = name[:1].isupper() and not name.endswith("Tensor")
+            pure = root.split(".")[0] in _PURE_ROOTS and not made and not _WORLD & set(root.split("."))
+            return Value(given if pure else given | STATE)
+        if isinstance(call.func, ast.Name):
+            known = name in _BUILTINS or name[:1].isupper() or name == "print"
+            made = known and (bool(call.args) or bool(call.keywords) or name in _BUILTINS)
+            return Value(given if made else given | STATE, call=own)
+        format_text = name in {"format", "join"} and isinstance(call.func, ast.Attribute)
+        template = format_text and self.value(call.func.value).template  # type: ignore[attr-defined]
+        return Value((given if held else given & ~SIZE) | held, call=own, template=template)
+
+    def _receiver(self, call: ast.Call) -> int:
+        if not isinstance(call.func, ast.Attribute) or self.root(call.func):
+            return 0
+        held = call.func.value
+        if isinstance(held, ast.Name) and held.id == self.receiver:
+            return STATE
+        return self.value(held).mask
+
+    def root(self, func: ast.expr) -> str:
+        """The full name of something imported: `torch.nn.functional.relu` of `F.relu`; else empty."""
+        name, _, rest = dotted(func).partition(".")
+        if name in self.names or name not in self.imports:
+            return ""
+        return f"{self.imports[name]}.{rest}" if rest else self.imports[name]
+
+    def _own(self, func: ast.expr) -> str:
+        """A function whose body may be read too: of this object, of its class's parents, of this module."""
+        match func:
+            case ast.Name(id=name) if name not in self.names and name not in _BUILTINS:
+                return name
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if name == self.receiver:
+                return f"self.{attr}"
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if (
+                name[:1].isupper() and name not in self.names
+            ):
+                return "" if name in self.imports else f"{name}.{attr}"
+            case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=attr):
+                return f"super.{attr}"
+        return ""
+
+
+def _sized(mask: int) -> int:
+    return mask & RANDOM | (SIZE if mask & (INPUT | SIZE) else 0)
+
+
+def _is(node: ast.expr, number: float) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value == number
+
+
+def _is_nothing(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_display(node: ast.expr) -> bool:
+    return isinstance(node, (ast.List, ast.Tuple))
