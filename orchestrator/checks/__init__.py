@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.checks import clean_merge, paths, silent_revert
+from orchestrator.checks import claimed_components, clean_merge, paths, silent_revert
 from orchestrator.checks.finding import Check, Finding, Subject
+from orchestrator.checks.redflags import check as redflags
 from orchestrator.core.plan import Gate
 from orchestrator.errors import Refused
+from orchestrator.source.facts import EDITION
 
 CHECKS: Mapping[str, Check] = {
     "clean-merge": clean_merge.findings,
     "paths": paths.findings,
     "silent-revert": silent_revert.findings,
+    "components": claimed_components.findings,
+    "redflags": redflags.findings,
 }
 
 
@@ -31,4 +35,4 @@ def require_check(gate: Gate) -> Check:
     return check
 
 
-__all__ = ["CHECKS", "Check", "Finding", "Subject", "require_check"]
+__all__ = ["CHECKS", "EDITION", "Check", "Finding", "Subject", "require_check"]

@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.checks.rules import RULES
 from orchestrator.core.plan import Workstream
 from orchestrator.git import Git
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One commit to check. `workstream` is None for a wave's candidate; `base` is where base stands."""
+    """One commit to check. `workstream` is None for a wave's candidate; `base` is where base stands.
+
+    `claims` are the components the plan says it holds.
+    """
 
     git: Git
     gate: str
@@ -20,6 +24,7 @@ class Subject:
     base: str
     commit: str
     settings: Mapping[str, object]
+    claims: tuple[str, ...] = ()
 
     @property
     def name(self) -> str | None:
@@ -28,7 +33,11 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong, with the place where a reader finds it."""
+    """One thing that is wrong, with the place where a reader finds it.
+
+    `allowed` is the reason why it may stay, for one that does not count; `by_file` tells whether that
+    stands in the baseline file, and not in the code.
+    """
 
     gate: str
     workstream: str | None
@@ -36,8 +45,23 @@ class Finding:
     message: str
     path: str | None = None
     line: int | None = None
+    component: str | None = None
+    allowed: str | None = None
+    by_file: bool = False
+
+    @property
+    def why(self) -> str:
+        rule = RULES.get(self.rule, RULES.get(self.gate))
+        return rule.why if rule else ""
+
+    @property
+    def mend(self) -> str:
+        rule = RULES.get(self.rule, RULES.get(self.gate))
+        return rule.mend if rule else ""
 
     def document(self) -> dict[str, Any]:
+        component = {"component": self.component} if self.component else {}
+        allowed = {"allowed": self.allowed, "by_file": self.by_file} if self.allowed is not None else {}
         return {
             "gate": self.gate,
             "workstream": self.workstream,
@@ -45,8 +69,12 @@ class Finding:
             "line": self.line,
             "rule": self.rule,
             "message": self.message,
+            "why": self.why,
+            "mend": self.mend,
+            **component,
+            **allowed,
         }
 
 
 Check = Callable[[Subject], tuple[Finding, ...]]
-"""Depends on nothing but its subject: equal subjects have equal findings. None means green."""
+"""Depends on nothing but its subject: equal subjects have equal findings. Without one that counts: green."""

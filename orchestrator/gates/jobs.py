@@ -24,6 +24,7 @@ class Job:
     tree: str
     base: str
     gates: tuple[Gate, ...]
+    claims: tuple[str, ...] = ()
     setup: str | None = None
     copy: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
@@ -47,6 +48,7 @@ def workstream_job(
         tree=tree,
         base=base,
         gates=tuple(g for g in (workstream.gates if gates is None else gates) if not g.is_for_the_wave),
+        claims=workstream.components,
         setup=workstream.setup,
         copy=workstream.copy,
         env={
@@ -70,6 +72,7 @@ def wave_job(plan: Plan, number: WaveNumber, *, commit: str, tree: str, base: st
         tree=tree,
         base=base,
         gates=wave_gates(plan, number),
+        claims=tuple(dict.fromkeys(name for member in members for name in member.components)),
         setup=setup,
         copy=copy,
         env={**_common_env(members), "ORCHESTRATOR_WAVE": str(number)},

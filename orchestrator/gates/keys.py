@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import git
+from orchestrator.checks import EDITION
 from orchestrator.checks.paths import covers
 from orchestrator.core.plan import Gate
 from orchestrator.gates.jobs import Job
@@ -77,12 +78,12 @@ def locks_of(home: Home, tree: str) -> str:
 
 
 def _check_definition(gate: Gate) -> dict[str, Any]:
-    return {"gate": gate.name, "check": gate.check, "settings": dict(gate.settings)}
+    return {"gate": gate.name, "check": gate.check, "settings": dict(gate.settings), "edition": EDITION}
 
 
 def _checked(job: Job) -> dict[str, Any]:
     """A built-in check may look at both commits, and at what the plan says of the branch."""
-    asked: dict[str, Any] = {"base": job.base, "commit": job.commit}
+    asked: dict[str, Any] = {"base": job.base, "commit": job.commit, "claims": job.claims}
     if job.workstream is not None:
         stream = job.workstream
         plan = {"name": stream.name, "branch": stream.branch, "paths": stream.paths}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestrator import git
 from orchestrator.agent.files import load_json, write_json
-from orchestrator.checks import CHECKS, Subject, require_check
+from orchestrator.checks import CHECKS, Finding, Subject, require_check
+from orchestrator.codec import build, plain_fields
 from orchestrator.core.gating import Outcome
 from orchestrator.core.plan import LOCAL, CommitId, Gate, Plan
 from orchestrator.gates.jobs import Job, workstream_job
@@ -16,6 +17,9 @@ from orchestrator.gates.keys import Key, key_of
 from orchestrator.gates.toolchains import kept_toolchain
 from orchestrator.gates.verdicts import GateVerdict, verdict_of
 from orchestrator.site import Home
+
+_FINDINGS_SUMMED = 3
+"""In the one line that says why; all of them stand below it."""
 
 
 def keep(home: Home, key: Key, gate: Gate, verdict: GateVerdict) -> None:
@@ -46,6 +50,7 @@ def content_of(key: Key, verdict: GateVerdict) -> dict[str, Any]:
         "proposal": verdict.proposal,
         "message": verdict.message,
         "commit": verdict.commit,
+        "findings": [plain_fields(finding) for finding in (*verdict.findings, *verdict.suppressed)],
     }
 
 
@@ -64,7 +69,17 @@ def verdict_from(content: Mapping[str, Any], job: Job, gate: Gate, key: Key) -> 
         log=log if log and (job.host != LOCAL or Path(log).exists()) else None,
         proposal=content.get("proposal"),
         message=content.get("message") or "",
+        **told(build(Finding, one) for one in content.get("findings") or ()),
     )
+
+
+def told(found: Iterable[Finding]) -> dict[str, tuple[Finding, ...]]:
+    """The findings of a verdict: those that count, and those that may stay."""
+    every = tuple(found)
+    return {
+        "findings": tuple(finding for finding in every if finding.allowed is None),
+        "suppressed": tuple(finding for finding in every if finding.allowed is not None),
+    }
 
 
 def checked(home: Home, job: Job, gate: Gate) -> GateVerdict:
@@ -80,11 +95,18 @@ def checked(home: Home, job: Job, gate: Gate) -> GateVerdict:
         base=job.base,
         commit=job.commit,
         settings=gate.settings,
+        claims=job.claims,
     )
-    findings = require_check(gate)(subject)
-    message = "; ".join(f"{f.path}: {f.message}" if f.path else f.message for f in findings)
-    outcome = Outcome.RED if findings else Outcome.GREEN
-    return verdict_of(job, gate, outcome, message=message, findings=findings)
+    found = told(require_check(gate)(subject))
+    message = _summary(found["findings"])
+    outcome = Outcome.RED if found["findings"] else Outcome.GREEN
+    return verdict_of(job, gate, outcome, message=message, **found)
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    said = [f"{one.path}: {one.message}" if one.path else one.message for one in findings]
+    more = len(said) - _FINDINGS_SUMMED
+    return "; ".join([*said[:_FINDINGS_SUMMED], *([f"and {more} more"] if more > 0 else [])])
 
 
 def green_gates(home: Home, plan: Plan, tips: Mapping[str, CommitId]) -> frozenset[tuple[str, str, CommitId]]:

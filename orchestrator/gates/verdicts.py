@@ -36,6 +36,7 @@ class GateVerdict:
     proposal: str | None = None
     message: str = ""
     findings: tuple[Finding, ...] = ()
+    suppressed: tuple[Finding, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -100,6 +101,7 @@ def gates_document(verdicts: Sequence[GateVerdict]) -> dict[str, Any]:
         "ok": all(verdict.ok for verdict in verdicts),
         "gates": [verdict.document() for verdict in verdicts],
         "findings": [finding.document() for verdict in verdicts for finding in verdict.findings],
+        "suppressed": [finding.document() for verdict in verdicts for finding in verdict.suppressed],
     }
 
 

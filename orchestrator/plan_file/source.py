@@ -35,10 +35,28 @@ def read_source(path: Path) -> tuple[Source, str, list[Problem]]:
     if not isinstance(node, yaml.MappingNode):
         message = "a plan is a mapping of keys, beginning with 'version: 1'"
         raise PlanErrors([Problem(path, mark.line, mark.column, message)])
+    source, problems = _source(path, node)
+    return source, text, problems
+
+
+def read_mapping(path: Path, text: str) -> tuple[Source, list[Problem]]:
+    """The tree of another YAML file of ours, read as strictly as a plan.
+
+    Raises:
+        PlanErrors: it is no YAML, or no mapping.
+    """
+    node = compose(path, text)
+    mark = _mark(node)
+    if not isinstance(node, yaml.MappingNode):
+        raise PlanErrors([Problem(path, mark.line, mark.column, "a mapping of keys is wanted")])
+    return _source(path, node)
+
+
+def _source(path: Path, node: yaml.MappingNode) -> tuple[Source, list[Problem]]:
     builder = _Builder(path)
     root = builder.mapping(node, ())
-    builder.marks[()] = Marks(mark, mark)
-    return Source(path, root, builder.marks), text, builder.problems
+    builder.marks[()] = Marks(_mark(node), _mark(node))
+    return Source(path, root, builder.marks), builder.problems
 
 
 class _Builder:

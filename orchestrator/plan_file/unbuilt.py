@@ -8,13 +8,13 @@ from orchestrator.core.plan import NotBuilt
 from orchestrator.plan_file.members import members, waves
 from orchestrator.plan_file.tree import Place, Source, Tree, items, mapping, plain
 
-_BUILT_CHECKS = ("clean-merge", "paths", "silent-revert")
+_BUILT_CHECKS = ("clean-merge", "paths", "silent-revert", "components", "redflags")
 
 # The values in brackets are those that do work; none: the key itself does not.
 _UNBUILT: Mapping[str, Mapping[str, tuple[object, ...]]] = {
     "plan": {"agents": (), "notify": (), "retention": ()},
     "host": {"engine": ("tmux",)},
-    "workstream": {"components": (), "agent": (), "brief": (), "sync": (), "review": (False,)},
+    "workstream": {"agent": (), "brief": (), "sync": (), "review": (False,)},
     "gate": {"check": _BUILT_CHECKS},
     "wave": {"winner": ()},
 }

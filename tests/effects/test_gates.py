@@ -267,6 +267,8 @@ def test_clean_merge_names_the_files_that_conflict(scene: Scene) -> None:
             "line": None,
             "rule": "content",
             "message": "conflicts with base (content)",
+            "why": "the wave cannot be built from it",
+            "mend": "merge or rebase onto base, and solve the conflict there",
         }
     ]
     scene.repo.git("revert", "--no-edit", "HEAD")
@@ -275,7 +277,7 @@ def test_clean_merge_names_the_files_that_conflict(scene: Scene) -> None:
 
 def test_a_check_that_is_not_built_is_refused_before_anything_runs(scene: Scene) -> None:
     counted, runs = counting(scene)
-    desk = desk_of(scene, counted, gate("components"))
+    desk = desk_of(scene, counted, gate("metrics"))
     with pytest.raises(Refused, match="does not have"):
         run(scene, desk)
     assert runs.read_text() == "" and desk.of_kind(f.GateFinished) == []

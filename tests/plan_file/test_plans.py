@@ -38,9 +38,7 @@ def test_the_example_of_the_interface_loads(interface: Plan) -> None:
 def test_what_is_not_built_is_said(interface: Plan) -> None:
     assert [missing.words("p") for missing in interface.not_built] == [
         "p:20:3: key sync of defaults is not built yet",
-        "p:26:16: key check: components of gate components is not built yet",
         "p:36:5: key gates: independence of wave 2 is not built yet",
-        "p:44:9: key components of workstream i3d is not built yet",
     ]
 
 

@@ -1,0 +1,50 @@
+"""The families of red flags: those a syntax tree shows, and those that follow from the facts of all files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from orchestrator.checks.redflags import (
+    answers,
+    copies,
+    exports,
+    hiding,
+    metrics,
+    names,
+    placeholders,
+    roles,
+    training,
+    wrappers,
+)
+from orchestrator.source.facts import Sign
+from orchestrator.source.index import Index
+from orchestrator.source.listing import SourceFile
+from orchestrator.source.parsing import Module
+
+SIGNS: Sequence[Callable[[Module], Iterable[Sign]]] = (
+    placeholders.signs,
+    hiding.signs,
+    metrics.signs,
+    training.signs,
+)
+
+_JUDGES: Sequence[Callable[[Index, SourceFile], Iterable[Sign]]] = (
+    answers.judge,
+    names.judge,
+    wrappers.judge,
+    copies.judge,
+    exports.judge,
+    roles.judge,
+)
+
+
+def signs_of(index: Index, file: SourceFile) -> Iterator[Sign]:
+    """Every red flag of one file. Tests may fake whatever they like, and generated code is nobody's claim."""
+    facts = index.facts(file)
+    if file.is_test or facts.is_generated:
+        return
+    if facts.fault:
+        yield Sign("redflags/unreadable", facts.fault_line, facts.fault, facts.fault)
+    yield from facts.signs
+    for judge in _JUDGES:
+        yield from judge(index, file)

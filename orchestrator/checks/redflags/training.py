@@ -1,0 +1,231 @@
+"""Training that cannot change a weight, and losses that do not look at what they judge."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from orchestrator.source.facts import Sign
+from orchestrator.source.naming import dotted, tail, words
+from orchestrator.source.nodes import walk
+from orchestrator.source.parsing import Module
+
+NEVER, BLIND_LOSS = "redflags/never-trains", "redflags/loss-ignores-input"
+
+_TRAINS = {"train", "fit", "training", "finetune"}
+_BESIDE = {
+    "model",
+    "loop",
+    "epoch",
+    "one",
+    "network",
+    "net",
+    "all",
+    "full",
+    "stage",
+    "phase",
+    "run",
+    "fine",
+    "tune",
+    "self",
+}
+_BESIDE |= {
+    "encoder",
+    "detector",
+    "classifier",
+    "tokenizer",
+    "tracker",
+    "extractor",
+    "branch",
+    "and",
+    "evaluate",
+    "validate",
+}
+_WORKS = {
+    "step",
+    "epoch",
+    "fit",
+    "train",
+    "backward",
+    "update",
+    "optimize",
+    "minimize",
+    "apply",
+    "gradients",
+    "closure",
+    "launch",
+}
+_WORKS |= {
+    "grad",
+    "learn",
+    "trainer",
+    "map",
+    "submit",
+    "spawn",
+    "execute",
+    "batch",
+    "partial",
+    "engine",
+    "popen",
+    "call",
+    "main",
+}
+_IDLE = {
+    "print",
+    "sleep",
+    "range",
+    "len",
+    "append",
+    "format",
+    "info",
+    "debug",
+    "round",
+    "random",
+    "uniform",
+    "gauss",
+    "dump",
+}
+_IDLE |= {
+    "dumps",
+    "write",
+    "open",
+    "tqdm",
+    "time",
+    "float",
+    "int",
+    "str",
+    "min",
+    "max",
+    "exp",
+    "sqrt",
+    "log",
+    "enumerate",
+    "join",
+}
+_IDLE |= {
+    "randn",
+    "rand",
+    "normal",
+    "randint",
+    "abs",
+    "set_description",
+    "write_text",
+    "extend",
+    "mkdir",
+    "Path",
+    "pow",
+    "echo",
+    "zip",
+}
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_JUDGED = {
+    "pred",
+    "preds",
+    "prediction",
+    "predictions",
+    "predicted",
+    "output",
+    "outputs",
+    "logits",
+    "input",
+    "inputs",
+    "recon",
+}
+_JUDGED |= {"reconstruction", "estimate", "yhat"}
+
+
+def signs(module: Module) -> Iterator[Sign]:
+    torch = any(a.name.split(".")[0] == "torch" for n in module.nodes.of(ast.Import) for a in n.names) or any(
+        (n.module or "").split(".")[0] == "torch" for n in module.nodes.of(ast.ImportFrom)
+    )
+    for function in module.nodes.functions():
+        if _TRAINS & set(words(function.name)):
+            loops = [n for n in walk(function) if isinstance(n, (ast.For, ast.While))]
+            if loops and _is_training(function, loops) and (why := _never(function, loops, torch)):
+                yield Sign(NEVER, function.lineno, function.name, f"{function.name}() {why}")
+        if "loss" in words(function.name)[-1:] and (name := _unread(function)):
+            yield _blind(function, function.name, name)
+    for owner in module.nodes.of(ast.ClassDef):
+        if owner.name.endswith("Loss"):
+            for method in owner.body:
+                if not isinstance(method, _FUNCTIONS) or method.name not in {"forward", "__call__"}:
+                    continue
+                if name := _unread(method):
+                    yield _blind(method, owner.name, name)
+
+
+def _blind(function: ast.FunctionDef | ast.AsyncFunctionDef, owner: str, name: str) -> Sign:
+    return Sign(BLIND_LOSS, function.lineno, owner, f"the loss {owner} never looks at {name}")
+
+
+def _is_training(function: ast.FunctionDef | ast.AsyncFunctionDef, loops: Sequence[ast.stmt]) -> bool:
+    found = set(words(function.name))
+    epochs = any(isinstance(n, ast.For) and "epoch" in words(getattr(n.target, "id", "")) for n in loops)
+    return epochs or not found - _TRAINS - _BESIDE
+
+
+def _never(function: ast.FunctionDef | ast.AsyncFunctionDef, loops: Sequence[ast.stmt], torch: bool) -> str:
+    calls = [n for n in walk(function) if isinstance(n, ast.Call)]
+    names = {tail(c.func) for c in calls}
+    own = {*words(function.name)}
+    hands_on = any(
+        _WORKS & set(words(name))
+        and name not in {"step", "backward", "zero_grad", function.name}
+        and name not in _IDLE
+        for name in names
+    )
+    in_loops = {tail(n.func) for loop in loops for n in walk(loop) if isinstance(n, ast.Call)}
+    if not in_loops - _IDLE and not _has_arithmetic(loops):
+        return "only prints, waits and draws numbers"
+    if not torch or hands_on or "grad" in own:
+        return ""
+    if any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in walk(function)):
+        return ""
+    steps = [c for c in calls if tail(c.func) == "step" and "sched" not in dotted(c.func).lower()]
+    if "backward" not in names and not steps:
+        return "never runs a backward pass or a step of an optimizer" if _computes(calls) else ""
+    if "backward" not in names and not any(c.args for c in steps):
+        return "steps without a backward pass: there is nothing to step by"
+    return "" if steps else "runs a backward pass and never steps"
+
+
+def _has_arithmetic(loops: Sequence[ast.stmt]) -> bool:
+    """Whether weights could be moved by hand: an element or attribute is reassigned from something."""
+    targets = (ast.Subscript, ast.Attribute)
+    for loop in loops:
+        for node in walk(loop):
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, targets):
+                return True
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+                return True
+            if isinstance(node, ast.AugAssign) and any(
+                isinstance(n, ast.Name) and n.id == "lr" for n in walk(node)
+            ):
+                return True
+    return False
+
+
+def _computes(calls: Sequence[ast.Call]) -> bool:
+    """Whether it looks like a training at all: a model, a loss, or an optimizer."""
+    seen = {word for call in calls for word in words(dotted(call.func) or tail(call.func))}
+    return bool(
+        seen & {"model", "loss", "criterion", "optimizer", "optim", "adam", "sgd", "forward", "net", "adamw"}
+    )
+
+
+def _unread(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """The parameter that the loss should judge and never reads."""
+    if _is_empty(function):
+        return ""
+    read = {n.id for n in walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    return next((name for name in names if set(words(name)) & _JUDGED and name not in read), "")
+
+
+def _is_empty(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Declared, not defined: nothing but a docstring, `pass`, `...` or a refusal."""
+    return all(
+        isinstance(s, (ast.Pass, ast.Raise))
+        or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
+        for s in function.body
+    )

@@ -1,0 +1,67 @@
+"""The commit under check and the one it forked from, as the honest-branch checks read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from orchestrator import git
+from orchestrator.checks.finding import Subject
+from orchestrator.checks.redflags.families import SIGNS
+from orchestrator.git import Git
+from orchestrator.home import find_checkout
+from orchestrator.source.cache import FactsCache
+from orchestrator.source.index import Index
+from orchestrator.source.listing import Listing, committed
+from orchestrator.source.reading import read_index
+
+_TREES_KEPT = 4
+"""What several checks of one branch look at is read once; a commit never changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    listing: Listing
+    index: Index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forked:
+    """A branch's tip, what it forked from, and the paths it changed since (deletions left out)."""
+
+    tip: Tree
+    fork: str
+    changed: frozenset[str]
+
+
+def read_commit(subject: Subject, commit: str) -> Tree:
+    """Blocks while files that were never seen before are read."""
+    return _read_commit(str(subject.git.directory), commit)
+
+
+@lru_cache(maxsize=_TREES_KEPT)
+def _read_commit(directory: str, commit: str) -> Tree:
+    listing = committed(Git(directory), commit)
+    cache = FactsCache(find_checkout(Path(directory)).state.checks / "facts.db")
+    return Tree(listing=listing, index=read_index(listing, cache, SIGNS))
+
+
+def read_fork(subject: Subject) -> Forked:
+    fork, changed = _changed(str(subject.git.directory), subject.base, subject.commit)
+    return Forked(tip=read_commit(subject, subject.commit), fork=fork, changed=changed)
+
+
+@lru_cache(maxsize=_TREES_KEPT)
+def _changed(directory: str, base: str, commit: str) -> tuple[str, frozenset[str]]:
+    repository = Git(directory)
+    fork = git.merge_base(repository, base, commit) or base
+    changes = git.changed_paths(repository, fork, commit)
+    return fork, frozenset(change.path for change in changes if change.kind != "D")
+
+
+def files_at(subject: Subject, *places: tuple[str, str]) -> tuple[str | None, ...]:
+    """Committed text files, each a commit and a path; None where there is none."""
+    names = [f"{commit}:{path}" for commit, path in places]
+    found = git.read_blobs(subject.git, list(dict.fromkeys(names)))
+    return tuple(found[n].decode("utf-8-sig", "replace") if n in found else None for n in names)
