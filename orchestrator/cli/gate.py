@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +18,7 @@ from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.own_desk import OwnDesk, own_desk
 from orchestrator.cli.printing import note, one_line, tell_json, tell_table
 from orchestrator.cli.status_table import duration
-from orchestrator.errors import Refused
+from orchestrator.errors import ExitStatus, Refused, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import CommitId, Gate, Plan
@@ -35,6 +37,12 @@ def list_gates(plan: PlanFile = None, as_json: AsJson = False) -> None:
     tell_table(_HEADINGS, [_row(d) for d in documents])
 
 
+def _form(text: str) -> str:
+    if text not in ("text", "json", "sarif"):
+        raise typer.BadParameter("a form is text, json or sarif")
+    return text
+
+
 def run(
     names: AnyNames = None,
     gates: Annotated[
@@ -47,10 +55,17 @@ def run(
         ),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run again what is known.")] = False,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="FORM", help="text, json or sarif.", parser=_form)
+    ] = None,
+    sarif: Annotated[
+        Path | None, typer.Option("--sarif", metavar="FILE", help="Write the findings there as SARIF 2.1.0.")
+    ] = None,
     plan: PlanFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the gates of workstreams on their committed tips."""
+    from orchestrator.checks.sarif import sarif_document
     from orchestrator.gates import gates_document, run_gates
 
     here = find_here(plan)
@@ -66,7 +81,22 @@ def run(
             f"{' '.join(wanted)}: the plan has no gates for it but those left to its wave.",
             "name one: --gate G; those of the wave run in orchestrator wave check",
         )
-    tell_gates(gates_document(verdicts), as_json)
+    document = gates_document(verdicts)
+    if sarif is not None:
+        _write(sarif, json.dumps(sarif_document(document), indent=2) + "\n")
+    if form == "sarif":
+        tell_json(sarif_document(document))
+        if not document["ok"]:
+            raise typer.Exit(ExitStatus.NO)
+        return
+    tell_gates(document, as_json or form == "json")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", "name another file") from error
 
 
 def _with_gates(plan: Plan, names: Sequence[str]) -> Plan:

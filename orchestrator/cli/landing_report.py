@@ -31,7 +31,8 @@ def tell_gates(document: Document, as_json: bool) -> None:
     if as_json:
         tell_json(document)
     else:
-        for line in (*gate_lines(document["gates"]), *_finding_lines(document["findings"])):
+        shown = (*document["findings"], *document.get("suppressed", ()))
+        for line in (*gate_lines(document["gates"]), *_finding_lines(shown)):
             tell(line)
     if not document["ok"]:
         raise typer.Exit(_status(document["gates"]))
@@ -72,7 +73,12 @@ def _finding_lines(findings: Sequence[Document]) -> Iterator[str]:
     for finding in findings:
         place = ":".join(str(part) for part in (finding["path"], finding["line"]) if part is not None)
         where = f"{place}: " if place else ""
-        yield f"  {finding['workstream'] or 'the wave'}: {where}{one_line(finding['message'])}"
+        rule = f" [{finding['rule']}]" if "/" in finding["rule"] else ""
+        yield f"  {finding['workstream'] or 'the wave'}: {where}{one_line(finding['message'])}{rule}"
+        if "allowed" in finding:
+            yield f"      allowed: {one_line(finding['allowed'])}"
+        elif finding["why"]:
+            yield f"      why: {one_line(finding['why'])}; to mend it: {one_line(finding['mend'])}"
 
 
 def _landing_lines(report: Document, command: str) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.cli.conftest import PLAN
@@ -45,3 +47,12 @@ def test_named_workstreams_without_gates_are_no_green(branched: Project) -> None
     answer = branched.run("gate", "run", "i3d")
     assert answer.code == 1
     assert "i3d" in answer.err
+
+
+def test_findings_as_sarif(branched: Project) -> None:
+    options = ("gate", "run", "i3d", "--gate", "redflags")
+    assert branched.run(*options, "--format", "sarif").json["version"] == "2.1.0"
+    assert branched.run(*options, "--sarif", str(branched.root / "found.sarif")).code == 0
+    assert json.loads((branched.root / "found.sarif").read_text())["runs"][0]["results"] == []
+    assert branched.run(*options, "--format", "xml").code == 2
+    assert branched.run(*options, "--sarif", "/nowhere/found.sarif").code == 2
