@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Checks that the components a branch claims are really in its code. Exit status 0: yes; 1: no."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from orchestrator.checks.verification import Asked, verify
+from orchestrator.errors import OrchestratorError
+
+
+def main() -> int:
+    arguments = _arguments()
+    asked = Asked(
+        folder=Path.cwd(),
+        spec=arguments.spec,
+        branches=arguments.branch_spec,
+        branch=arguments.branch,
+        search=tuple(arguments.search_path),
+    )
+    try:
+        found = verify(asked)
+    except OrchestratorError as error:
+        print(f"{error.message} {error.hint or ''}".rstrip(), file=sys.stderr)
+        return int(error.exit_status)
+    if arguments.json:
+        print(json.dumps({"ok": not found, "findings": [one.document() for one in found]}, indent=2))
+        return bool(found)
+    for one in found:
+        flaw = one.flaw
+        place = ":".join(str(part) for part in (flaw.path, flaw.line) if part)
+        print(": ".join(filter(None, [one.branch, flaw.component, place, f"{flaw.message} [{flaw.rule}]"])))
+    print("not verified" if found else "verified: every claimed component is there")
+    return bool(found)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--spec", type=Path, metavar="F", help="default: .component_spec.yaml of the repository"
+    )
+    parser.add_argument("--branch-spec", type=Path, metavar="F", help="default: .branch_specifications.json")
+    parser.add_argument("--branch", metavar="NAME", help="default: all branches")
+    parser.add_argument(
+        "--search-path",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="DIR",
+        help="folders as they are now; default: each branch's committed tree, else the repository's folder",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
