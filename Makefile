@@ -9,7 +9,7 @@ PYTHON ?= python3
 INSTALLED := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: help venv system check lint types contracts test demo demo-ssh proofs benchmarks screenshot clean
+.PHONY: help venv system check lint types contracts test honesty demo demo-ssh proofs benchmarks screenshot clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -39,6 +39,9 @@ contracts: $(INSTALLED)
 
 test: system $(INSTALLED) ## every test, on real git, tmux, sshd and PyTorch
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+honesty: $(INSTALLED) ## how many fakes the checks find, and how much honest code they blame
+	$(BIN)/python -m tests.support.honesty
 
 demo: system $(INSTALLED) ## the main job, end to end, on this machine
 	$(BIN)/python scripts/demo.py
