@@ -16,6 +16,7 @@ from benchmarks import (
     candidate,
     cold,
     forecast,
+    honesty,
     idle,
     isolation,
     landing,
@@ -40,6 +41,7 @@ SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "wave_check": wave_check.measure,
     "forecast": forecast.measure,
     "rollback": rollback.measure,
+    "honesty": honesty.measure,
 }
 
 

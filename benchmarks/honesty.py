@@ -1,0 +1,129 @@
+"""The static honest-branch checks over eight branches of a thousand files, unknown and known."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.measuring import Figure, described, median, seconds
+from orchestrator.checks import CHECKS, Subject, trees
+from orchestrator.core.plan import BranchName, WaveNumber, Workstream, WorkstreamName
+from orchestrator.git import Git
+
+_BRANCHES, _FILES = 8, 1000
+_COLD_S, _WARM_S = 20.0, 1.0
+_SPEC = (
+    "Unit0:\n  required_imports: [math]\n  required_classes: [Unit0]\n  required_methods: {Unit0: [encode]}\n"
+)
+
+
+def measure(runs: int) -> Iterator[Figure]:
+    """Every branch has files of its own: no content is shared, which is the worst case."""
+    with tempfile.TemporaryDirectory(prefix="bench-honesty-") as name:
+        repository = Path(name)
+        subjects = _repository(repository)
+        cold, warm = [], []
+        for _ in range(runs):
+            _forget()
+            shutil.rmtree(repository / ".git" / "orchestrator", ignore_errors=True)
+            cold.append(seconds(lambda: _check(subjects)))
+            _forget()
+            warm.append(seconds(lambda: _check(subjects)))
+        what = f"components and redflags, {_BRANCHES} branches of {_FILES} files"
+        yield Figure(what=f"{what}, cold ({described(cold)})", ours=median(cold), unit="s", limit=_COLD_S)
+        yield Figure(what=f"{what}, warm ({described(warm)})", ours=median(warm), unit="s", limit=_WARM_S)
+
+
+def _check(subjects: list[Subject]) -> None:
+    for subject in subjects:
+        for check in ("components", "redflags"):
+            found = CHECKS[check](subject)
+            assert not found, found[:3]
+
+
+def _forget() -> None:
+    """As in a new process: only the cache on the disk is left."""
+    trees._read_commit.cache_clear()
+    trees._changed.cache_clear()
+
+
+def _repository(folder: Path) -> list[Subject]:
+    _git(folder, "init", "--quiet", "--initial-branch=main")
+    (folder / ".component_spec.yaml").write_text(_SPEC, encoding="utf-8")
+    base = _commit(folder)
+    return [_branch(folder, number, base) for number in range(_BRANCHES)]
+
+
+def _branch(folder: Path, number: int, base: str) -> Subject:
+    name = f"b{number}"
+    _git(folder, "checkout", "--quiet", "-b", name, base)
+    for index in range(_FILES):
+        path = folder / f"{name}" / f"part{index // 50}" / f"unit{index}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_module(number, index), encoding="utf-8")
+    work = Workstream(
+        name=WorkstreamName(name), wave=WaveNumber(1), branch=BranchName(name), base=BranchName("main")
+    )
+    tip = _commit(folder)
+    return Subject(
+        git=Git(folder),
+        gate="honesty",
+        workstream=work,
+        base=base,
+        commit=tip,
+        settings={},
+        claims=("Unit0",),
+    )
+
+
+def _module(branch: int, index: int) -> str:
+    """About a hundred lines, as of an ordinary module, no two of the same shape."""
+    methods = "".join(
+        f'''
+    def step_{n}(self, values: list[float], scale: float = {branch}.{n}) -> list[float]:
+        """Scale what lies above the mean."""
+        mean = sum(values) / max(len(values), 1)
+        found = [value * scale for value in values if value > mean + {index}]
+        if not found:
+            return [math.sqrt(abs(mean) + {n})]
+        self.seen += len(found)
+        return [value - mean for value in found]
+'''
+        for n in range(9)
+    )
+    return f'''"""Unit {index} of branch {branch}."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass
+class Setting{index}:
+    width: int = {index}
+    depth: int = {branch}
+
+
+class Unit{index}:
+    def __init__(self, setting: Setting{index}) -> None:
+        self.setting = setting
+        self.seen = 0
+
+    def encode(self, values: list[float]) -> list[float]:
+        return [math.tanh(value / (self.setting.width + 1)) for value in values]
+{methods}'''
+
+
+def _commit(folder: Path) -> str:
+    _git(folder, "add", ".")
+    _git(folder, "-c", "user.name=b", "-c", "user.email=b@example.org", "commit", "--quiet", "-m", "work")
+    return _git(folder, "rev-parse", "HEAD")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
