@@ -1,49 +1,62 @@
-"""Facts of files, remembered by the id of their content. Losing them costs time only."""
+"""What was read out of files, remembered by the id of their content. Losing it costs time only."""
 
 from __future__ import annotations
 
 import marshal
 import sqlite3
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from orchestrator.source.facts import EDITION, Facts, packed, unpacked
 
-_FORM = EDITION * 10_000 + sys.version_info[0] * 100 + sys.version_info[1]
+T = TypeVar("T")
 _AT_ONCE = 500
 _WAIT_S = 30.0
 
 
-class FactsCache:
-    """A small database in the state directory; one that cannot be read is begun anew."""
+class BlobCache(Generic[T]):
+    """A small database in the state directory; one that cannot be read, or is of another form, is begun anew.
 
-    def __init__(self, path: Path | None) -> None:
+    `packed` and `unpacked` turn a value into plain tuples and back.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        form: int,
+        packed: Callable[[T], tuple[object, ...]],
+        unpacked: Callable[[tuple[object, ...]], T],
+    ) -> None:
         self._path = path
+        self._form = form * 10_000 + sys.version_info[0] * 100 + sys.version_info[1]
+        self._packed = packed
+        self._unpacked = unpacked
 
-    def load(self, ids: Iterable[str]) -> dict[str, Facts]:
+    def load(self, ids: Iterable[str]) -> dict[str, T]:
         if self._path is None or not self._path.exists():
             return {}
         wanted = list(dict.fromkeys(ids))
-        found: dict[str, Facts] = {}
+        found: dict[str, T] = {}
         try:
             with closing(self._open(self._path)) as database:
                 for start in range(0, len(wanted), _AT_ONCE):
                     some = wanted[start : start + _AT_ONCE]
                     marks = ",".join("?" * len(some))
                     rows = database.execute(f"SELECT id, facts FROM facts WHERE id IN ({marks})", some)
-                    found |= {row[0]: unpacked(marshal.loads(row[1])) for row in rows}
+                    found |= {row[0]: self._unpacked(marshal.loads(row[1])) for row in rows}
         except (sqlite3.DatabaseError, ValueError, TypeError, EOFError):
             self._path.unlink(missing_ok=True)
             return {}
         return found
 
-    def keep(self, facts: Mapping[str, Facts]) -> None:
+    def keep(self, facts: Mapping[str, T]) -> None:
         if self._path is None or not facts:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        rows = [(one, _bytes(found)) for one, found in facts.items()]
+        rows = [(one, self._bytes(found)) for one, found in facts.items()]
         try:
             with closing(self._open(self._path)) as database, database:
                 database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
@@ -53,13 +66,17 @@ class FactsCache:
     def _open(self, path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(path, timeout=_WAIT_S)
         database.execute("PRAGMA synchronous = OFF")
-        if database.execute("PRAGMA user_version").fetchone()[0] != _FORM:
+        if database.execute("PRAGMA user_version").fetchone()[0] != self._form:
             with database:
                 database.execute("DROP TABLE IF EXISTS facts")
                 database.execute("CREATE TABLE facts (id TEXT PRIMARY KEY, facts BLOB) WITHOUT ROWID")
-                database.execute(f"PRAGMA user_version = {_FORM}")
+                database.execute(f"PRAGMA user_version = {self._form}")
         return database
 
+    def _bytes(self, value: T) -> bytes:
+        return marshal.dumps(self._packed(value))  # type: ignore[arg-type]  # tuples of tuples, at any depth
 
-def _bytes(facts: Facts) -> bytes:
-    return marshal.dumps(packed(facts))  # type: ignore[arg-type]  # tuples of tuples, at any depth
+
+class FactsCache(BlobCache[Facts]):
+    def __init__(self, path: Path | None) -> None:
+        super().__init__(path, EDITION, packed, unpacked)
