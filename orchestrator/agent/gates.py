@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +34,10 @@ LOGS_KEPT = 10
 """Of each gate in each checkout; the patches beside them too."""
 
 PATCH_LIMIT_BYTES = 16 * 1024 * 1024
+LEFT_LIMIT_BYTES = 32 * 1024 * 1024
+"""Of one file that a command leaves for its reader; a larger one is as good as none."""
+
+OUT_VARIABLE = "ORCHESTRATOR_OUT"
 _MARKER = "orchestrator-gates.json"
 _RUN = re.compile(r"[0-9a-f]+\.[0-9]+")
 
@@ -59,6 +64,10 @@ class _Room:
     def run_state(self) -> Path:
         return self.logs / "run"
 
+    @property
+    def out(self) -> Path:
+        return self.logs / "out"
+
 
 def run_gates(request: RunGates, emit: Callable[[object], None]) -> Finished:
     """One request at a time in a checkout; another waits.
@@ -72,7 +81,7 @@ def run_gates(request: RunGates, emit: Callable[[object], None]) -> Finished:
     room = _Room(request.place, request.checkout, checkout_path(request.place, name), logs)
     try:
         with locked(logs / "lock"):
-            _run_in(room, request.gates, emit)
+            _run_in(_overlaid(room), request.gates, emit)
     except CannotStart as why:
         raise CommandFailed(why.message) from why
     except OSError as error:
@@ -80,6 +89,16 @@ def run_gates(request: RunGates, emit: Callable[[object], None]) -> Finished:
             f"the gates in {room.path} failed: {error.strerror} ({error.filename})"
         ) from error
     return Finished()
+
+
+def _overlaid(room: _Room) -> _Room:
+    """Its commit with the files of another one laid over it, where that is asked for."""
+    checkout, overlay = room.checkout, room.checkout.overlay
+    if overlay is None:
+        return room
+    repository = git.Git(room.place.common_dir)
+    commit = git.overlaid(repository, checkout.commit, overlay.source, overlay.paths)
+    return replace(room, checkout=replace(checkout, commit=commit, tree=None, overlay=None))
 
 
 def _run_in(room: _Room, gates: tuple[GateCommand, ...], emit: Callable[[object], None]) -> None:
@@ -184,6 +203,8 @@ def _run_gate(room: _Room, gate: GateCommand) -> GateRan:
 
 def _run(room: _Room, gate: GateCommand) -> tuple[GateRan, ExitRecord | None]:
     log = room.logs / f"{'-'.join(filter(None, (gate.gate, gate.run)))}.log"
+    shutil.rmtree(room.out, ignore_errors=True)
+    room.out.mkdir(parents=True)
     command = supervised.Command(
         name=gate.gate,
         text=gate.command,
@@ -191,7 +212,7 @@ def _run(room: _Room, gate: GateCommand) -> tuple[GateRan, ExitRecord | None]:
         state=room.run_state,
         log=log,
         timeout_s=gate.timeout_s,
-        env={**room.checkout.env, **gate.env},
+        env={**room.checkout.env, **gate.env, OUT_VARIABLE: str(room.out)},
     )
     record = supervised.run(command)
     changed = _changed(room) if gate.gate != "setup" else ()
@@ -206,8 +227,16 @@ def _run(room: _Room, gate: GateCommand) -> tuple[GateRan, ExitRecord | None]:
         tail=supervised.last_lines(log),
         changed=changed if infrastructure is None else (),
         infrastructure=infrastructure,
+        files=dict(_left(room, gate.wanted)),
     )
     return ran, record
+
+
+def _left(room: _Room, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        path = room.out / require_safe_name(name, "file name")
+        if path.is_file() and path.stat().st_size <= LEFT_LIMIT_BYTES:
+            yield name, path.read_text(encoding="utf-8", errors="replace")
 
 
 def _changed(room: _Room) -> tuple[str, ...]:

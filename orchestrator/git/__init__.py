@@ -53,6 +53,7 @@ from orchestrator.git.objects import (
     tree_of,
     tree_with_files,
 )
+from orchestrator.git.overlays import overlaid, tree_of_work, tree_without
 from orchestrator.git.quarantine import quarantine
 from orchestrator.git.refs import (
     Commit,
@@ -74,6 +75,7 @@ from orchestrator.git.refs import (
     is_shallow,
     log,
     merge_base,
+    merges_between,
     refs,
     resolve,
     update_refs,
@@ -188,11 +190,13 @@ __all__ = [
     "merge_pairs",
     "merge_rules",
     "merge_tree",
+    "merges_between",
     "merging",
     "move_checkout",
     "newest_until",
     "not_contained",
     "operation",
+    "overlaid",
     "own_commits",
     "pack_of",
     "paths_of",
@@ -217,7 +221,9 @@ __all__ = [
     "tracked_paths",
     "tree_entries",
     "tree_of",
+    "tree_of_work",
     "tree_with_files",
+    "tree_without",
     "unlike_index",
     "unlock_worktree",
     "unpack",

@@ -162,6 +162,11 @@ def commits_between(git: Git, base: str, tip: str, *, first_parent: bool = False
     return tuple(git.text("rev-list", *options, f"{base}..{tip}").split())
 
 
+def merges_between(git: Git, base: str, tip: str) -> tuple[str, ...]:
+    """Merge commits of `tip` that `base` lacks."""
+    return tuple(git.text("rev-list", "--min-parents=2", f"{base}..{tip}").split())
+
+
 def commits_beyond(git: Git, base: str, tips: Iterable[str]) -> dict[str, frozenset[str]]:
     """Of each tip, the commits of its history that `base` lacks; one call for all."""
     names = list(dict.fromkeys(tips))

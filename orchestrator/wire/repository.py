@@ -93,6 +93,14 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Overlay:
+    """Files and folders as another commit, `source`, has them."""
+
+    source: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
     """A clean detached checkout kept for gates, named `name`, with set-up done for this commit.
 
@@ -107,6 +115,7 @@ class Checkout:
     locks: str = ""
     copy: tuple[CopiedFile, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
+    overlay: Overlay | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +132,17 @@ class RunGates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateCommand:
-    """`run` tells the logs of a gate's runs apart; `env` lies over that of the checkout."""
+    """`run` tells the logs of a gate's runs apart; `env` lies over that of the checkout.
+
+    `wanted` are files that the command leaves in the folder `ORCHESTRATOR_OUT`, which is empty before.
+    """
 
     gate: str
     command: str
     timeout_s: float
     run: str = ""
     env: dict[str, str] = field(default_factory=dict)
+    wanted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +151,7 @@ class GateRan:
 
     `changed` names tracked files the command changed: such a gate is not ok. `proposal` is the path of
     a patch that makes these changes. `infrastructure` says what outside the command kept it from an end
-    of its own: then it is neither ok nor not.
+    of its own: then it is neither ok nor not. `files` are those of the wanted ones that it left.
     """
 
     gate: str
@@ -151,6 +164,7 @@ class GateRan:
     changed: tuple[str, ...] = ()
     proposal: str | None = None
     infrastructure: str | None = None
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
