@@ -105,6 +105,8 @@ class Answers:
                 self._stop(view, request, talk)
             case r.Done():
                 self._done(view, request, talk)
+            case r.Approve():
+                self._approve(view, request, talk)
             case r.Wait():
                 self._wait(view, request, talk)
             case r.Clean():
@@ -174,6 +176,14 @@ class Answers:
         asked = [n for n in names if not isinstance(view.state.of(n).phase, Done | Merged)]
         self._levers.write([f.DoneAsked(workstream=n, by=request.by) for n in asked])
         self._later(talk, names, lambda now, status: _all_in(status, names, ("done", "merged")))
+
+    def _approve(self, view: View, request: r.Approve, talk: Talk) -> None:
+        (name,) = chosen_names(view.plan, (request.name,))
+        if isinstance(view.state.of(name).phase, Merged):
+            raise Refused(f"{name} has landed: there is nothing to approve.")
+        seen = {"workstream": name, "by": request.by, "commit": request.commit, "tree": request.tree}
+        self._levers.write([f.ReviewApproved(**seen)])
+        self._later(talk, (name,), lambda _now, _status: seen)
 
     def _wait(self, view: View, request: r.Wait, talk: Talk) -> None:
         names = chosen_names(view.plan, request.names)

@@ -65,7 +65,7 @@ class Harvest:
 
     def _read(self, desk: Desk) -> Tips:
         commits = read_tips(desk, reachable_only=True)
-        tips = Tips(commits=commits, green=green_gates(desk.home, desk.plan, commits))
+        tips = Tips(commits=commits, green=green_gates(desk.home, desk.plan, commits, desk.state))
         self._inbox.put(TipsRead(tips=tips))
         return tips
 

@@ -60,6 +60,16 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approve:
+    """A person has reviewed the workstream's branch as `commit` has it, whose tree is `tree`."""
+
+    name: str
+    commit: str
+    tree: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
     """Answered when every one is in one of `states`; refused after `timeout_s`, or when one can no longer be.
 
@@ -116,4 +126,4 @@ class Clean:
 Errand = MergeWave | RollBackWave | RelandWave | Clean
 """What takes long and needs hosts: done in a thread of its own, one at a time."""
 
-Request = Up | Down | Stop | Restart | Resume | Done | Wait | Errand
+Request = Up | Down | Stop | Restart | Resume | Done | Approve | Wait | Errand

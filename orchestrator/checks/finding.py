@@ -7,15 +7,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.checks.rules import RULES
+from orchestrator.checks.trials import Trials
+from orchestrator.core.facts import ReviewApproved
 from orchestrator.core.plan import Workstream
 from orchestrator.git import Git
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sibling:
+    """Another planned branch that exists, and the commit where it stands."""
+
+    workstream: Workstream
+    commit: str
+
+    @property
+    def name(self) -> str:
+        return self.workstream.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """One commit to check. `workstream` is None for a wave's candidate; `base` is where base stands.
 
-    `claims` are the components the plan says it holds.
+    `claims` are the components the plan says it holds. `siblings` are the other planned branches, or of a
+    wave its own; empty for a check that does not look at them. `approvals` are people's reviews of the
+    branch, the last one last. `trials` runs commands, for a check that needs that.
     """
 
     git: Git
@@ -25,6 +41,9 @@ class Subject:
     commit: str
     settings: Mapping[str, object]
     claims: tuple[str, ...] = ()
+    siblings: tuple[Sibling, ...] = ()
+    approvals: tuple[ReviewApproved, ...] = ()
+    trials: Trials | None = None
 
     @property
     def name(self) -> str | None:
@@ -77,4 +96,21 @@ class Finding:
 
 
 Check = Callable[[Subject], tuple[Finding, ...]]
-"""Depends on nothing but its subject: equal subjects have equal findings. Without one that counts: green."""
+"""Depends on nothing but its subject: equal subjects have equal findings. Without one that counts: green.
+
+One that runs commands may raise `NoVerdict`.
+"""
+
+
+def finding(
+    subject: Subject, rule: str, message: str, path: str | None = None, line: int | None = None, **more: Any
+) -> Finding:
+    return Finding(
+        gate=subject.gate,
+        workstream=more.pop("workstream", subject.name),
+        rule=rule,
+        message=message,
+        path=path,
+        line=line,
+        **more,
+    )

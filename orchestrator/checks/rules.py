@@ -19,6 +19,13 @@ def _rule(title: str, why: str, mend: str) -> Rule:
 
 _CLAIM = "the branch claims this component; whoever lands it will build on code that is not there"
 _ANSWER = "every figure computed from such an answer is made up"
+_NO_OTHER = "a branch that adds nothing of its own is no variant to compare"
+_RED_SUITE = "what lands must work for whoever builds on it"
+_IDLE = "a test that does not run holds nothing up"
+_UNSEEN = "the plan asks for a person's eyes on exactly what lands"
+_UNTOLD = "who reads the history later finds only what was done, not why"
+_UNPROVEN = "nothing shows that the branch does what it is for"
+_OTHER_REASON = "it does not reach what it tests, so its failure proves nothing"
 _WRITE = "write the missing code, or take the component out of the branch's claims"
 
 RULES: Mapping[str, Rule] = {
@@ -156,6 +163,136 @@ RULES: Mapping[str, Rule] = {
     ),
     "redflags/unreadable": _rule(
         "a file that Python 3 cannot read", "nothing in it can run or be checked", "mend its syntax"
+    ),
+    "tdd/no-tests": _rule("a branch without tests of its own", _UNPROVEN, "write tests for what it does"),
+    "tdd/vacuous": _rule(
+        "a test passes without the code it is for",
+        "a test that cannot fail proves nothing",
+        "assert what only the branch makes true",
+    ),
+    "tdd/red-collection": _rule(
+        "a test cannot be collected without the branch",
+        "it fails for another reason than the missing work, so its failure proves nothing",
+        "let it import only what base has, or what the branch adds",
+    ),
+    "tdd/red-fixture": _rule(
+        "a test lacks a fixture", _OTHER_REASON, "put the fixture into the tests' own files"
+    ),
+    "tdd/red-error": _rule(
+        "a test fails in its preparations", _OTHER_REASON, "move the work into the test itself"
+    ),
+    "tdd/red-skipped": _rule("a test is skipped without the branch", _OTHER_REASON, "drop the mark"),
+    "tdd/green-failed": _rule("a new test fails on the tip", _UNPROVEN, "make it pass"),
+    "tdd/green-skipped": _rule(
+        "a new test does not run on the tip", "a test that is skipped holds nothing up", "drop the mark"
+    ),
+    "tdd/weakened": _rule(
+        "a test was made easier between RED and GREEN",
+        "the code was not brought to the test, the test was brought to the code",
+        "restore the test, or begin again with a [RED] commit of the new one",
+    ),
+    "tdd/phase-unmarked": _rule(
+        "a commit names no phase",
+        "the order of test and code cannot be read from the history",
+        "begin its subject with [RED], [GREEN] or [REFACTOR]",
+    ),
+    "tdd/phase-order": _rule(
+        "phases out of order", "the test is to come before the code", "commit the failing test first"
+    ),
+    "tdd/evidence-missing": _rule(
+        "an evidence file is missing", _UNPROVEN, "run orchestrator tdd red|green, and commit what it wrote"
+    ),
+    "tdd/evidence-unreadable": _rule(
+        "an evidence file cannot be read", _UNPROVEN, "capture it again: orchestrator tdd PHASE COMPONENT"
+    ),
+    "tdd/evidence-untrue": _rule(
+        "an evidence file does not agree with the commit it names",
+        "it was written by hand, or captured on something else",
+        "commit, then capture it again: orchestrator tdd PHASE COMPONENT",
+    ),
+    "tdd/coverage": _rule(
+        "tests run too little of the branch's code", _UNPROVEN, "test what the report shows"
+    ),
+    "tdd/coverage-unknown": _rule(
+        "coverage could not be measured", _UNPROVEN, "put pytest-cov on the gate's PATH"
+    ),
+    "clones/copied": _rule(
+        "two branches hold the same code",
+        "what is compared as two pieces of work is one",
+        "land the shared part on base first, or write the other variant",
+    ),
+    "independence/not-diverged": _rule(
+        "a branch without work", _NO_OTHER, "commit the work, or take it from the plan"
+    ),
+    "independence/no-own-commits": _rule(
+        "a branch of other people's commits", _NO_OTHER, "commit work of its own"
+    ),
+    "independence/no-change": _rule("commits that change nothing", _NO_OTHER, "commit the work"),
+    "independence/identical": _rule(
+        "two branches are one", _NO_OTHER, "make them differ, or take one from the plan"
+    ),
+    "independence/no-results": _rule(
+        "a branch without results", "nobody can see what it came to", "run it, and commit its results"
+    ),
+    "pytest/failed": _rule("a test fails", _RED_SUITE, "mend the code, or the test"),
+    "pytest/error": _rule("a test or its module could not be run", _RED_SUITE, "mend what it needs"),
+    "pytest/skipped": _rule("a test is skipped", _IDLE, "run it, or list it under the gate's `skips`"),
+    "pytest/xfailed": _rule(
+        "a test is expected to fail", _IDLE, "mend it, or list it under the gate's `xfails`"
+    ),
+    "pytest/none-collected": _rule("no test was found", _IDLE, "name the tests: `args` of the gate"),
+    "pytest/no-report": _rule(
+        "pytest ended without a proper end", _RED_SUITE, "run the same command by hand"
+    ),
+    "mypy/error": _rule("a type error", "what is said of the code is not true of it", "mend the types"),
+    "mypy/broken": _rule(
+        "mypy could not check the code", "nothing was checked", "run the same command by hand"
+    ),
+    "ruff/format": _rule("a file is laid out otherwise", "the next change of it is noise", "ruff format"),
+    "ruff/broken": _rule(
+        "ruff could not check the code", "nothing was checked", "run the same command by hand"
+    ),
+    "pre-commit/failed": _rule("a hook fails", "the project asks for it", "pre-commit run --all-files"),
+    "pre-commit/changed": _rule(
+        "a hook changes a file", "it was committed without the hooks", "commit the change"
+    ),
+    "pre-commit/broken": _rule(
+        "pre-commit could not run", "nothing was checked", "run the same command by hand"
+    ),
+    "metrics/missing": _rule(
+        "a branch without metrics", "nobody can see what it came to", "commit its results"
+    ),
+    "metrics/unreadable": _rule(
+        "metrics that cannot be read", "nothing was compared", "write flat numbers as JSON"
+    ),
+    "metrics/unmet": _rule("a bound does not hold", "the plan asks for it", "train on, or change the plan"),
+    "metrics/too-few": _rule(
+        "measured on too few samples", "chance decides such a figure", "measure on more of the data"
+    ),
+    "metrics/regressed": _rule("worse than the baseline", "what was reached is lost", "find out why"),
+    "metrics/incomparable": _rule(
+        "a figure that cannot be compared",
+        "what was not compared is no pass",
+        "measure it, or drop it from the gate",
+    ),
+    "review/missing": _rule("nobody has looked at it", _UNSEEN, "read it, then: orchestrator approve NAME"),
+    "review/outdated": _rule("it has changed since it was approved", _UNSEEN, "orchestrator approve NAME"),
+    "review/of-a-wave": _rule("a wave has no review", _UNSEEN, "set `review: true` for its workstreams"),
+    "docs/no-changelog": _rule(
+        "the change is not described", _UNTOLD, "write a changelog fragment of the branch"
+    ),
+    "docs/no-decision": _rule("a decision is not recorded", _UNTOLD, "write down what was decided, and why"),
+    "docs/no-session": _rule("there is no session draft", _UNTOLD, "write the draft"),
+    "benchmarks/slower": _rule("slower than base", "speed that is lost comes back to nobody", "find out why"),
+    "benchmarks/incomparable": _rule(
+        "a benchmark that cannot be compared",
+        "what was not compared is no pass",
+        "measure the baseline on this machine, or leave `baseline` out",
+    ),
+    "benchmarks/none": _rule("no benchmark was run", "nothing was compared", "name them: `args` of the gate"),
+    "benchmarks/broken": _rule("benchmarks fail", "nothing was compared", "run the same command by hand"),
+    "checks/setting": _rule(
+        "a setting of the gate cannot be read", "the gate would check something else", "mend it in waves.yaml"
     ),
     "checks/allowance": _rule(
         "an exception without a reason, or for no known rule",

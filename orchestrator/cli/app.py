@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.cli import (
+    approve,
     attach,
     clean,
     conflicts,
@@ -26,6 +27,7 @@ from orchestrator.cli import (
     rsh,
     send,
     status,
+    tdd,
     up,
     wait,
     wave,
@@ -64,6 +66,9 @@ def _orchestrator(
 
 
 _gates = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The checks: list them, run them.")
+_phases = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Evidence of test-driven work: red, green, refactor."
+)
 _waves = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The waves: see, check, land them.")
 
 PLAN, WORK, SEE, TALK, LAND = "Plan", "Workstreams", "Look", "Talk", "Gates and waves"
@@ -86,6 +91,7 @@ _command(WORK, "down", up.down, "down")
 _command(WORK, "stop", control.stop, "stop i3d")
 _command(WORK, "restart", control.restart, "restart 'train*'")
 _command(WORK, "resume", control.resume, "resume i3d")
+_command(WORK, "approve", approve.approve, "approve i3d")
 _command(WORK, "done", control.done, "done shared")
 _command(WORK, "wait", wait.wait, "wait i3d --for done --timeout 2h")
 _command(WORK, "clean", clean.clean, "clean --dry-run")
@@ -107,6 +113,10 @@ _add(_waves, "check", wave.check, "orchestrator wave check 1")
 _add(_waves, "merge", wave.merge, "orchestrator wave merge 1 --dry-run")
 _add(_waves, "rollback", wave.rollback, "orchestrator wave rollback 1 --dry-run")
 _add(_waves, "reland", wave.reland, "orchestrator wave reland 1")
+_add(_phases, "red", tdd.red, "orchestrator tdd red magvit -- pytest -q tests/test_magvit.py")
+_add(_phases, "green", tdd.green, "orchestrator tdd green magvit -- pytest -q tests/test_magvit.py")
+_add(_phases, "refactor", tdd.refactor, "orchestrator tdd refactor magvit")
+app.add_typer(_phases, name="tdd", rich_help_panel=LAND)
 app.add_typer(_gates, name="gate", rich_help_panel=LAND)
 app.add_typer(_waves, name="wave", rich_help_panel=LAND)
 _command(

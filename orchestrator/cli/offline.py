@@ -90,4 +90,4 @@ def _tips(plan: Plan, state: State, home: Home) -> Tips:
 
     from orchestrator.gates import green_gates
 
-    return Tips(commits=commits, green=green_gates(home, plan, commits))
+    return Tips(commits=commits, green=green_gates(home, plan, commits, state))

@@ -73,6 +73,16 @@ class DoneAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewApproved:
+    """A person has looked at the branch as `commit` has it; `tree` is what was seen."""
+
+    workstream: str
+    by: str
+    commit: str
+    tree: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HoldAccepted:
     """`next_stage` is the index of the stage that follows, None when the held one was the last."""
 
@@ -443,6 +453,7 @@ Fact = (
     | StopAsked
     | RestartAsked
     | DoneAsked
+    | ReviewApproved
     | HoldAccepted
     | LaunchChosen
     | Launched

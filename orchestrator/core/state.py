@@ -123,6 +123,7 @@ class WorkstreamRecord:
     pushed: str | None = None
     push_refused: str | None = None
     cleaned: bool = False
+    approvals: tuple[f.ReviewApproved, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +227,7 @@ WorkstreamFact = (
     | f.StopAsked
     | f.RestartAsked
     | f.DoneAsked
+    | f.ReviewApproved
     | f.HoldAccepted
     | f.LaunchChosen
     | f.Launched
@@ -251,6 +253,8 @@ def _after(record: WorkstreamRecord, fact: WorkstreamFact) -> WorkstreamRecord:
             return _after_launch(record, fact)
         case f.StagePassed() | f.StageHeld() | f.RetryChosen() | f.GaveUp() | f.HoldAccepted():
             return _after_judgement(record, fact)
+        case f.ReviewApproved():
+            return replace(record, approvals=(*record.approvals, fact))
         case f.BranchPushed(commit=commit):
             return replace(record, pushed=commit, push_refused=None)
         case f.PushRefused(commit=commit):

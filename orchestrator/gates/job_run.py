@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from orchestrator import git
+from orchestrator.checks import runs_commands
+from orchestrator.checks.trials import NoVerdict
 from orchestrator.copying import copied_files
 from orchestrator.core.facts import GateRetried
 from orchestrator.core.gating import Outcome
@@ -14,20 +17,18 @@ from orchestrator.core.plan import Gate
 from orchestrator.desk import Desk
 from orchestrator.errors import CommandFailed, HostUnreachable, Refused
 from orchestrator.gates.jobs import Job
-from orchestrator.gates.keys import Key, base_seen, key_of, locks_of
+from orchestrator.gates.keys import Key, base_seen, key_of, locks_of, trials_about
 from orchestrator.gates.patience import Patience
 from orchestrator.gates.results import checked, content_of, keep, kept_green, verdict_from
 from orchestrator.gates.session import GateSession
 from orchestrator.gates.slots import place_for
 from orchestrator.gates.toolchains import Toolchains
+from orchestrator.gates.trials import RUN_DEADLINE_S, HostTrials
 from orchestrator.gates.turns import turn
-from orchestrator.gates.verdicts import GateVerdict
+from orchestrator.gates.verdicts import GateVerdict, verdict_of
 from orchestrator.gates.why import lost_verdict, not_run, ran_verdict
 from orchestrator.site import Site
 from orchestrator.wire import Checkout, GateCommand, GateRan, RunGates
-
-RUN_DEADLINE_S = 12 * 3600.0
-"""For a call that may wait for another run in the same checkout; each command has its own time limit."""
 
 RETRY_PAUSE_S = 0.5
 """Before the first retry, doubled for each further one: what failed is to come back meanwhile."""
@@ -97,7 +98,7 @@ class JobRun:
 
     def _settled(self, gate: Gate) -> GateVerdict:
         key = self._key(gate)
-        if gate.check is not None:
+        if not runs_commands(gate):
             return self._learnt(gate, key, checked(self._home, self._job, gate))
         if self._failed_setup is not None:
             return not_run(self._job, gate, self._failed_setup)
@@ -141,12 +142,37 @@ class JobRun:
             items: list[GateRan] = []
             try:
                 _bring_commit(site, self._job)
+                if gate.check is not None:
+                    return self._tried(site, gate, key, attempt, lane, gpus)
                 request = self._request(site, gate, lane, gpus, f"{key.digest[:12]}.{attempt}")
                 site.call(request, deadline_s=RUN_DEADLINE_S, on_item=items.append)
             except (HostUnreachable, CommandFailed) as lost:
                 if not items:
                     return lost_verdict(self._job, gate, lost.message)
         return self._judged(gate, items)
+
+    def _tried(
+        self, site: Site, gate: Gate, key: Key, attempt: int, lane: str, gpus: tuple[int, ...]
+    ) -> GateVerdict:
+        """A built-in check that runs commands."""
+        about = trials_about(self._home, self._job, gate, self._asked.toolchains.of(self._job, gate))
+        run = f"{key.digest[:12]}{attempt:x}"
+        trials = HostTrials(
+            site,
+            self._job,
+            gate,
+            lane=lane,
+            run=run,
+            about=about if self._asked.use_cache else f"{about}-{run}-{time.time_ns()}",
+            gpus=gpus,
+        )
+        began = time.monotonic()
+        try:
+            verdict = checked(self._home, self._job, gate, trials)
+        except NoVerdict as why:
+            outcome = Outcome.RED if why.is_red else Outcome.INFRASTRUCTURE
+            verdict = verdict_of(self._job, gate, outcome, message=why.message)
+        return replace(verdict, seconds=time.monotonic() - began, log=trials.log)
 
     def _judged(self, gate: Gate, items: list[GateRan]) -> GateVerdict:
         ran = next((item for item in items if item.gate == gate.name), None)

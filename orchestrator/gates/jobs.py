@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.checks import Sibling
+from orchestrator.core.facts import ReviewApproved
 from orchestrator.core.plan import LOCAL, Gate, HostName, Plan, WaveNumber, Workstream
 
 
@@ -13,7 +15,8 @@ from orchestrator.core.plan import LOCAL, Gate, HostName, Plan, WaveNumber, Work
 class Job:
     """Gates of one commit, in checkouts named `name`. `notes` say what the plan left open.
 
-    `base` is where base stands, or what a candidate was built on.
+    `base` is where base stands, or what a candidate was built on. `siblings` are the other planned branches
+    that exist, or those that a candidate holds.
     """
 
     name: str
@@ -25,6 +28,8 @@ class Job:
     base: str
     gates: tuple[Gate, ...]
     claims: tuple[str, ...] = ()
+    siblings: tuple[Sibling, ...] = ()
+    approvals: tuple[ReviewApproved, ...] = ()
     setup: str | None = None
     copy: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
@@ -36,7 +41,14 @@ class Job:
 
 
 def workstream_job(
-    workstream: Workstream, *, commit: str, tree: str, base: str, gates: Iterable[Gate] | None = None
+    workstream: Workstream,
+    *,
+    commit: str,
+    tree: str,
+    base: str,
+    gates: Iterable[Gate] | None = None,
+    siblings: Iterable[Sibling] = (),
+    approvals: Iterable[ReviewApproved] = (),
 ) -> Job:
     """`gates` instead of the workstream's own; those for the wave are left to the wave."""
     return Job(
@@ -49,6 +61,8 @@ def workstream_job(
         base=base,
         gates=tuple(g for g in (workstream.gates if gates is None else gates) if not g.is_for_the_wave),
         claims=workstream.components,
+        siblings=tuple(one for one in siblings if one.name != workstream.name),
+        approvals=tuple(approvals),
         setup=workstream.setup,
         copy=workstream.copy,
         env={
@@ -59,7 +73,15 @@ def workstream_job(
     )
 
 
-def wave_job(plan: Plan, number: WaveNumber, *, commit: str, tree: str, base: str) -> Job:
+def wave_job(
+    plan: Plan,
+    number: WaveNumber,
+    *,
+    commit: str,
+    tree: str,
+    base: str,
+    siblings: Iterable[Sibling] = (),
+) -> Job:
     wave, members = plan.waves[number], plan.of_wave(number)
     setup = wave.setup or _agreed(members, "setup")
     copy = _agreed(members, "copy") or ()
@@ -73,6 +95,7 @@ def wave_job(plan: Plan, number: WaveNumber, *, commit: str, tree: str, base: st
         base=base,
         gates=wave_gates(plan, number),
         claims=tuple(dict.fromkeys(name for member in members for name in member.components)),
+        siblings=tuple(siblings),
         setup=setup,
         copy=copy,
         env={**_common_env(members), "ORCHESTRATOR_WAVE": str(number)},

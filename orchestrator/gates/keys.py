@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import git
-from orchestrator.checks import EDITION
+from orchestrator.checks import EDITION, SEES_APPROVALS, SEES_SIBLINGS, runs_commands
 from orchestrator.checks.paths import covers
 from orchestrator.core.plan import Gate
 from orchestrator.gates.jobs import Job
@@ -51,12 +51,21 @@ class Key:
 def key_of(home: Home, job: Job, gate: Gate, toolchain: Toolchain | None) -> Key:
     """Reads git objects, which never change, and the files that the plan copies.
 
-    `toolchain` is the host's; a built-in check needs none.
+    `toolchain` is the host's; a built-in check that runs no command needs none.
     """
-    seen = _checked(job) if gate.check is not None else _seen(home, job, gate)
-    asked = _check_definition(gate) if gate.check is not None else _definition(home, job, gate, toolchain)
+    seen = _checked(job, gate) if gate.check is not None else _seen(home, job, gate)
+    asked: dict[str, Any] = {}
+    if gate.check is not None:
+        asked |= _check_definition(gate)
+    if runs_commands(gate):
+        asked |= _definition(home, job, gate, toolchain)
     subject = seen["tree"] if seen.keys() == {"tree"} else digest_of(seen)[:32]
     return Key(gate.name, subject, digest_of({"form": _FORM, "seen": seen, **asked}))
+
+
+def trials_about(home: Home, job: Job, gate: Gate, toolchain: Toolchain | None) -> str:
+    """Stands for what all trials of a check have in common besides the trees they see."""
+    return digest_of({"form": _FORM, **_definition(home, job, gate, toolchain)})
 
 
 def digest_of(value: object) -> str:
@@ -81,13 +90,19 @@ def _check_definition(gate: Gate) -> dict[str, Any]:
     return {"gate": gate.name, "check": gate.check, "settings": dict(gate.settings), "edition": EDITION}
 
 
-def _checked(job: Job) -> dict[str, Any]:
-    """A built-in check may look at both commits, and at what the plan says of the branch."""
+def _checked(job: Job, gate: Gate) -> dict[str, Any]:
+    """A built-in check may look at both commits, and at what the plan says of the branch; some at others."""
     asked: dict[str, Any] = {"base": job.base, "commit": job.commit, "claims": job.claims}
     if job.workstream is not None:
         stream = job.workstream
         plan = {"name": stream.name, "branch": stream.branch, "paths": stream.paths}
         asked["plan"] = {**plan, "components": stream.components, "results": stream.results}
+    if gate.check in SEES_SIBLINGS:
+        asked["siblings"] = sorted(
+            (one.name, one.commit, one.workstream.paths, one.workstream.results) for one in job.siblings
+        )
+    if gate.check in SEES_APPROVALS:
+        asked["approvals"] = sorted((one.tree, one.by, one.commit) for one in job.approvals)
     return asked
 
 

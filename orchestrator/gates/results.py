@@ -8,12 +8,15 @@ from typing import Any
 
 from orchestrator import git
 from orchestrator.agent.files import load_json, write_json
-from orchestrator.checks import CHECKS, Finding, Subject, require_check
+from orchestrator.checks import CHECKS, Finding, Subject, require_check, runs_commands
+from orchestrator.checks.trials import Trials
 from orchestrator.codec import build, plain_fields
 from orchestrator.core.gating import Outcome
 from orchestrator.core.plan import LOCAL, CommitId, Gate, Plan
+from orchestrator.core.state import State
 from orchestrator.gates.jobs import Job, workstream_job
 from orchestrator.gates.keys import Key, key_of
+from orchestrator.gates.siblings import siblings_of
 from orchestrator.gates.toolchains import kept_toolchain
 from orchestrator.gates.verdicts import GateVerdict, verdict_of
 from orchestrator.site import Home
@@ -82,10 +85,11 @@ def told(found: Iterable[Finding]) -> dict[str, tuple[Finding, ...]]:
     }
 
 
-def checked(home: Home, job: Job, gate: Gate) -> GateVerdict:
-    """Run a built-in check here.
+def checked(home: Home, job: Job, gate: Gate, trials: Trials | None = None) -> GateVerdict:
+    """Run a built-in check here, its commands by `trials`.
 
     Raises:
+        NoVerdict: a command could not be run.
         Refused: this version has no such check.
     """
     subject = Subject(
@@ -96,6 +100,9 @@ def checked(home: Home, job: Job, gate: Gate) -> GateVerdict:
         commit=job.commit,
         settings=gate.settings,
         claims=job.claims,
+        siblings=job.siblings,
+        approvals=job.approvals,
+        trials=trials,
     )
     found = told(require_check(gate)(subject))
     message = _summary(found["findings"])
@@ -109,31 +116,46 @@ def _summary(findings: Sequence[Finding]) -> str:
     return "; ".join([*said[:_FINDINGS_SUMMED], *([f"and {more} more"] if more > 0 else [])])
 
 
-def green_gates(home: Home, plan: Plan, tips: Mapping[str, CommitId]) -> frozenset[tuple[str, str, CommitId]]:
+def green_gates(
+    home: Home, plan: Plan, tips: Mapping[str, CommitId], state: State | None = None
+) -> frozenset[tuple[str, str, CommitId]]:
     """The (workstream, gate, tip) that are known to be green. Runs no command, asks no host.
+
+    `state` knows the approvals.
 
     Some git commands and a small file for each gate; a built-in check not made yet is made now.
     """
     if not tips:
         return frozenset()
     trees = git.find_trees(home.git, tips.values())
+    siblings = siblings_of(home, plan, (plan.workstream(name) for name in tips))
     base = git.find_commits(home.git, [f"refs/heads/{plan.base}"])[f"refs/heads/{plan.base}"]
     return frozenset(
         (name, gate.name, tip)
         for name, tip in tips.items()
         if base is not None and (tree := trees[tip]) is not None
-        for gate in _green(home, workstream_job(plan.workstream(name), commit=tip, tree=tree, base=base))
+        for gate in _green(
+            home,
+            workstream_job(
+                plan.workstream(name),
+                commit=tip,
+                tree=tree,
+                base=base,
+                siblings=siblings,
+                approvals=state.of(name).approvals if state is not None else (),
+            ),
+        )
     )
 
 
 def _green(home: Home, job: Job) -> Iterator[Gate]:
     toolchain = kept_toolchain(home, job)
     for gate in job.gates:
-        if gate.check is None and toolchain is None:
+        if runs_commands(gate) and toolchain is None:
             continue
         key = key_of(home, job, gate, toolchain)
         found = load_json(_path(home, key))
-        if found.get("key") != key.digest and gate.check in CHECKS:
+        if found.get("key") != key.digest and gate.check in CHECKS and not runs_commands(gate):
             verdict = checked(home, job, gate)
             keep(home, key, gate, verdict)
             found = content_of(key, verdict)

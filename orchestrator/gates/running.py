@@ -9,7 +9,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 
 from orchestrator import git
-from orchestrator.checks import require_check
+from orchestrator.checks import require_check, runs_commands
 from orchestrator.core.facts import GateFinished
 from orchestrator.core.plan import Host, WaveNumber, Workstream
 from orchestrator.desk import Desk
@@ -17,6 +17,7 @@ from orchestrator.errors import Refused
 from orchestrator.gates.job_run import Asked, JobRun, Retried, Told
 from orchestrator.gates.jobs import AT_ONCE_ON_A_HOST, Job, wave_job, workstream_job
 from orchestrator.gates.session import GateSession
+from orchestrator.gates.siblings import members_of, siblings_of
 from orchestrator.gates.toolchains import Toolchains
 from orchestrator.gates.verdicts import GateVerdict
 
@@ -58,6 +59,7 @@ def run_gates(
     """
     base = git.resolve(desk.home.git, f"refs/heads/{desk.plan.base}")
     trees = git.find_trees(desk.home.git, tips.values())
+    siblings = siblings_of(desk.home, desk.plan, map(desk.plan.workstream, tips))
     jobs = []
     for name, tip in tips.items():
         workstream = desk.plan.workstream(name)
@@ -65,7 +67,17 @@ def run_gates(
         tree = trees[tip]
         if tree is None:
             raise Refused(f"{name}: there is no commit {tip} in {desk.home.root}.")
-        jobs.append(workstream_job(workstream, commit=tip, tree=tree, base=base, gates=gates))
+        jobs.append(
+            workstream_job(
+                workstream,
+                commit=tip,
+                tree=tree,
+                base=base,
+                gates=gates,
+                siblings=siblings,
+                approvals=desk.state.of(workstream.name).approvals,
+            )
+        )
     return _run(desk, jobs, use_cache, session)
 
 
@@ -84,10 +96,11 @@ def run_wave_gates(
     Several candidates may be tried at once, from several threads. See `run_gates`.
     """
     tree = git.tree_of(desk.home.git, candidate)
-    job = wave_job(desk.plan, number, commit=candidate, tree=tree, base=base)
+    members = members_of(desk.home, desk.plan, number, candidate)
+    job = wave_job(desk.plan, number, commit=candidate, tree=tree, base=base, siblings=members)
     if only is not None:
         job = replace(job, gates=tuple(gate for gate in job.gates if gate.name in only))
-    if any(gate.run for gate in job.gates):
+    if any(runs_commands(gate) for gate in job.gates):
         for note in job.notes:
             desk.say(f"wave {number}: {note}")
     return _run(desk, [job], use_cache, session)

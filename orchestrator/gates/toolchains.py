@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.agent.files import load_json, write_json
 from orchestrator.agent.toolchain import read_toolchain
+from orchestrator.checks import runs_commands
 from orchestrator.codec import WireError, build
 from orchestrator.core.plan import LOCAL, Gate
 from orchestrator.desk import Desk
@@ -33,12 +34,12 @@ class Toolchains:
         self._found: dict[Path, Toolchain] = {}
 
     def of(self, job: Job, gate: Gate) -> Toolchain | None:
-        """What the gate finds; None for a built-in check.
+        """What the gate finds; None for a built-in check that runs no command.
 
         Raises:
             HostUnreachable: the host does not answer.
         """
-        if gate.check is not None:
+        if not runs_commands(gate):
             return None
         place = _place(self._desk.home, job)
         with _asking:

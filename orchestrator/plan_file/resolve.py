@@ -122,7 +122,7 @@ def _workstream(member: Member, base: BranchName, declared: Mapping[str, Gate]) 
         agent=keys.agent,
         brief=keys.brief,
         needs=_needs(keys.needs),
-        gates=_gates(keys.gates, declared),
+        gates=_gates((*(keys.gates or ()), *(["review"] if keys.review else [])), declared),
         results=keys.results or "results",
         heartbeat=_heartbeat(keys.heartbeat or HeartbeatSection()),
         restart=_restart(keys.restart or RestartSection()),

@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator.core.plan import NotBuilt
 from orchestrator.plan_file.members import members, waves
-from orchestrator.plan_file.tree import Place, Source, Tree, items, mapping, plain
-
-_BUILT_CHECKS = ("clean-merge", "paths", "silent-revert", "components", "redflags")
+from orchestrator.plan_file.tree import Place, Source, Tree, mapping, plain
 
 # The values in brackets are those that do work; none: the key itself does not.
 _UNBUILT: Mapping[str, Mapping[str, tuple[object, ...]]] = {
     "plan": {"agents": (), "notify": (), "retention": ()},
     "host": {"engine": ("tmux",)},
-    "workstream": {"agent": (), "brief": (), "sync": (), "review": (False,)},
-    "gate": {"check": _BUILT_CHECKS},
+    "workstream": {"agent": (), "brief": (), "sync": ()},
+    "gate": {},
     "wave": {"winner": ()},
 }
 
@@ -25,7 +23,7 @@ def not_built(source: Source) -> tuple[NotBuilt, ...]:
     return tuple(
         NotBuilt(place=words, key=text, line=mark.line, column=mark.column)
         for kind, words, place, keys in _sections(source.root)
-        for key, text in (*_unbuilt_keys(kind, keys), *_unbuilt_gates(source.root, kind, keys))
+        for key, text in _unbuilt_keys(kind, keys)
         for mark in (source.key_mark((*place, key)),)
     )
 
@@ -50,11 +48,3 @@ def _unbuilt_keys(kind: str, keys: dict[str, Tree]) -> Iterator[tuple[str, str]]
         value = plain(keys[key]) if key in keys else None
         if key in keys and value not in built:
             yield key, f"{key}: {value}" if built and value is not True else key
-
-
-def _unbuilt_gates(root: dict[str, Tree], kind: str, keys: dict[str, Tree]) -> Iterator[tuple[str, str]]:
-    """Built-in checks that are used by their own name."""
-    declared = mapping(root.get("gates"))
-    for _, name in items((), keys.get("gates") if kind != "plan" else None):
-        if name not in declared and name not in _BUILT_CHECKS:
-            yield "gates", f"gates: {name}"

@@ -37,6 +37,10 @@ BUILT_IN_CHECKS = [
     "clean-merge",
     "silent-revert",
     "review",
+    "pytest",
+    "mypy",
+    "ruff",
+    "pre-commit",
 ]
 SCOPES = ["tree", "diff", "commits", "wave"]
 SEVERITIES = ["block", "warn"]

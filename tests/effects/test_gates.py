@@ -277,7 +277,7 @@ def test_clean_merge_names_the_files_that_conflict(scene: Scene) -> None:
 
 def test_a_check_that_is_not_built_is_refused_before_anything_runs(scene: Scene) -> None:
     counted, runs = counting(scene)
-    desk = desk_of(scene, counted, gate("metrics"))
+    desk = desk_of(scene, counted, gate("no-such-check"))
     with pytest.raises(Refused, match="does not have"):
         run(scene, desk)
     assert runs.read_text() == "" and desk.of_kind(f.GateFinished) == []

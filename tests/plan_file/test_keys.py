@@ -199,7 +199,7 @@ waves: {1: {workstreams: {a: {branch: a}}}}
             "5:83: nothing here; leave the key out",
             "6:3: the gate 'v' has neither 'run' nor 'check'; it has exactly one of them",
             "7:3: the gate 'w' has both 'run' and 'check'; it has exactly one of them",
-            "8:14: unknown check 'clone'; allowed: benchmarks, clean-merge, clones, components, docs, independence, metrics, paths, redflags, review, silent-revert, tdd; did you mean 'clones'?",
+            "8:14: unknown check 'clone'; allowed: benchmarks, clean-merge, clones, components, docs, independence, metrics, mypy, paths, pre-commit, pytest, redflags, review, ruff, silent-revert, tdd; did you mean 'clones'?",
             "9:22: unknown scope 'trees'; allowed: commits, diff, tree, wave; did you mean 'tree'?",
             "9:39: unknown severity 'error'; allowed: block, warn",
             "9:55: the path '../x' may leave the repository by '..'; a path inside the repository is wanted",

@@ -26,15 +26,15 @@ waves:
       b: {branch: b, needs: [shard, 4, '1'], gates: clean-merg}
 """,
         [
-            "5:20: unknown gate 'tets'; known: benchmarks, clean-merge, clones, components, docs, independence, metrics, paths, redflags, review, silent-revert, tdd, tests; did you mean 'tests'?",
-            "8:13: unknown gate 'independense'; known: benchmarks, clean-merge, clones, components, docs, independence, metrics, paths, redflags, review, silent-revert, tdd, tests; did you mean 'independence'?",
+            "5:20: unknown gate 'tets'; known: benchmarks, clean-merge, clones, components, docs, independence, metrics, mypy, paths, pre-commit, pytest, redflags, review, ruff, silent-revert, tdd, tests; did you mean 'tests'?",
+            "8:13: unknown gate 'independense'; known: benchmarks, clean-merge, clones, components, docs, independence, metrics, mypy, paths, pre-commit, pytest, redflags, review, ruff, silent-revert, tdd, tests; did you mean 'independence'?",
             "10:33: unknown host 'gpuu'; known: gpu, local; did you mean 'gpu'?",
             "12:13: unknown wave '3'; known: 1, 2",
             "12:16: unknown workstream 'sharde'; known: b, shared; did you mean 'shared'?",
             "14:30: unknown workstream 'shard'; known: b, shared; did you mean 'shared'?",
             "14:37: unknown wave '4'; known: 1, 2",
             "14:40: unknown workstream '1'; known: b, shared; for the wave leave the quotes out",
-            "14:53: unknown gate 'clean-merg'; known: benchmarks, clean-merge, clones, components, docs, independence, metrics, paths, redflags, review, silent-revert, tdd, tests; did you mean 'clean-merge'?",
+            "14:53: unknown gate 'clean-merg'; known: benchmarks, clean-merge, clones, components, docs, independence, metrics, mypy, paths, pre-commit, pytest, redflags, review, ruff, silent-revert, tdd, tests; did you mean 'clean-merge'?",
         ],
     ),
     "unknown_agents_where_agents_are_named": (

@@ -1,0 +1,171 @@
+"""`clones`: the same code in two branches, though base has it not. Names, order and layout do not count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import git
+from orchestrator.checks.asked import Settings
+from orchestrator.checks.finding import Finding, Subject, finding
+from orchestrator.checks.similar import Lookup, best_share, shared_weight
+from orchestrator.settings import StatePaths
+from orchestrator.source.cache import BlobCache
+from orchestrator.source.fragments import FORM, Fragment, Fragments, fragments_of, packed, unpacked
+from orchestrator.source.listing import SourceFile, committed
+
+LEAST_NODES = 60
+"""Shorter functions are alike by nature: a constructor that keeps what it is given, a loop over a list."""
+
+NODES_WITHIN = 150
+"""So much of one function within a longer one is a copy, whatever else the longer one does."""
+
+LEAST_SHARE = 0.8
+_MOST_NAMED = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A fragment that a branch brought."""
+
+    owner: str
+    branch: str
+    path: str
+    fragment: Fragment
+
+    @property
+    def file(self) -> tuple[str, str]:
+        return (self.owner, self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    a: Piece
+    b: Piece
+    shared: int
+
+
+def findings(subject: Subject) -> tuple[Finding, ...]:
+    asked = Settings(subject, known=("similarity", "nodes", "tests"))
+    least, nodes = asked.number("similarity", LEAST_SHARE), asked.number("nodes", LEAST_NODES)
+    if asked.faults:
+        return tuple(asked.faults)
+    reader = _Reader(subject, with_tests=asked.flag("tests"), least_nodes=int(nodes))
+    tips = {one.name: (one.workstream.branch, one.commit) for one in subject.siblings}
+    if subject.workstream is not None:
+        tips[subject.workstream.name] = (subject.workstream.branch, subject.commit)
+    pieces = [piece for name, (branch, tip) in tips.items() for piece in reader.brought(name, branch, tip)]
+    pairs = [
+        pair
+        for pair in _pairs(pieces, subject.name, least)
+        if max(reader.share_of_base(pair.a), reader.share_of_base(pair.b)) < least
+    ]
+    return tuple(_reported(subject, group) for group in _groups(pairs))
+
+
+class _Reader:
+    """Reads files of commits, each content once for as long as the state directory lasts."""
+
+    def __init__(self, subject: Subject, *, with_tests: bool, least_nodes: int) -> None:
+        self._git = subject.git
+        self._base = subject.base
+        self._with_tests = with_tests
+        self._least = least_nodes
+        state = StatePaths(root=Path(git.common_dir(subject.git)) / "orchestrator")
+        self._cache = BlobCache[Fragments](state.checks / "fragments.db", FORM, packed, unpacked)
+        self._of_base: tuple[Lookup, Mapping[int, Fragment]] | None = None
+
+    def brought(self, owner: str, branch: str, tip: str) -> Iterator[Piece]:
+        """What the branch has in files that it changed."""
+        fork = git.merge_base(self._git, self._base, tip) or self._base
+        changed = {c.path for c in git.changed_paths(self._git, fork, tip) if c.kind != "D"}
+        listing = committed(self._git, tip)
+        files = [file for file in listing.files if file.path in changed]
+        for file, fragment in self._fragments(files):
+            yield Piece(owner=owner, branch=branch, path=file.path, fragment=fragment)
+
+    def share_of_base(self, piece: Piece) -> float:
+        """How much of it stands in base already, wherever that is."""
+        if self._of_base is None:
+            listing = committed(self._git, self._base)
+            there = dict(enumerate(fragment for _, fragment in self._fragments(listing.files)))
+            self._of_base = (Lookup(there), there)
+        lookup, known = self._of_base
+        return best_share(piece.fragment, [known[key] for key in lookup.like(piece.fragment)])
+
+    def _fragments(self, files: Sequence[SourceFile]) -> Iterator[tuple[SourceFile, Fragment]]:
+        wanted = [file for file in files if self._with_tests or not file.is_test]
+        read = self._cache.load(file.id for file in wanted)
+        new = [file.id for file in wanted if file.id not in read]
+        fresh = {one: fragments_of(content) for one, content in git.read_blobs(self._git, new).items()}
+        self._cache.keep(fresh)
+        for file in wanted:
+            for fragment in (read | fresh).get(file.id, Fragments()).fragments:
+                if fragment.weight >= self._least:
+                    yield file, fragment
+
+
+def _pairs(pieces: Sequence[Piece], about: str | None, least: float) -> Iterator[Pair]:
+    """Those of two branches that are alike; with `about`, one of them is of that branch."""
+    lookup = Lookup({number: piece.fragment for number, piece in enumerate(pieces)})
+    for number, piece in enumerate(pieces):
+        if about is not None and piece.owner != about:
+            continue
+        for other in lookup.like(piece.fragment):
+            pair = Pair(a=piece, b=pieces[other], shared=0)
+            is_seen = about is None and other <= number
+            if is_seen or pair.b.owner == piece.owner:
+                continue
+            shared = shared_weight(piece.fragment, pair.b.fragment)
+            if _is_copy(piece.fragment, pair.b.fragment, shared, least):
+                yield Pair(a=piece, b=pair.b, shared=shared)
+
+
+def _is_copy(a: Fragment, b: Fragment, shared: int, least: float) -> bool:
+    """Also a fragment that was taken into a longer one, when it is no mere idiom."""
+    small, large = sorted((a.weight, b.weight))
+    return shared >= least * large or (shared >= least * small and shared >= NODES_WITHIN)
+
+
+def _groups(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
+    """Pairs whose files hang together: a third copy belongs to the two others."""
+    group: dict[tuple[str, str], int] = {}
+    for pair in pairs:
+        numbers = sorted({group.setdefault(file, len(group)) for file in (pair.a.file, pair.b.file)})
+        for file, number in group.items():
+            if number in numbers:
+                group[file] = numbers[0]
+    for number in sorted(set(group.values())):
+        yield [pair for pair in pairs if group[pair.a.file] == number]
+
+
+def _reported(subject: Subject, pairs: Sequence[Pair]) -> Finding:
+    first = min(pairs, key=lambda pair: (pair.a.path, pair.a.fragment.line))
+    ours, theirs = ({id(p): p for p in ps}.values() for ps in ([p.a for p in pairs], [p.b for p in pairs]))
+    whole = sum(pair.a.fragment.weight for pair in pairs)
+    share = 100.0 * sum(pair.shared for pair in pairs) / whole
+    places = ", ".join(_places(theirs, besides=first.a))
+    message = f"is {share:.0f} % the same code as {places}, and base has it not: {_named(ours)}"
+    return finding(
+        subject,
+        "clones/copied",
+        message,
+        first.a.path,
+        first.a.fragment.line,
+        workstream=subject.name or first.a.owner,
+    )
+
+
+def _places(pieces: Iterable[Piece], besides: Piece) -> list[str]:
+    first: dict[tuple[str, str], Piece] = {}
+    for piece in sorted(pieces, key=lambda piece: piece.fragment.line):
+        if piece.file != besides.file:
+            first.setdefault(piece.file, piece)
+    return [f"{piece.path}:{piece.fragment.line} of {piece.branch}" for piece in first.values()]
+
+
+def _named(pieces: Iterable[Piece]) -> str:
+    names = list(dict.fromkeys(piece.fragment.name or "the module's own statements" for piece in pieces))
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

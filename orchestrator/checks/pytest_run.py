@@ -1,0 +1,65 @@
+"""`pytest`: all tests pass, one at least runs, and none is skipped or expected to fail but those listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from orchestrator.checks.asked import Settings
+from orchestrator.checks.finding import Finding, Subject, finding
+from orchestrator.checks.junit import NOT_FOUND, Case, CaseEnd, cases_of, pytest_trial
+from orchestrator.checks.tools import broken
+from orchestrator.checks.trials import NoVerdict
+
+_RULES = {
+    CaseEnd.FAILED: ("pytest/failed", "fails"),
+    CaseEnd.ERROR: ("pytest/error", "could not be run"),
+    CaseEnd.SKIPPED: ("pytest/skipped", "is skipped"),
+    CaseEnd.XFAILED: ("pytest/xfailed", "is expected to fail, and fails"),
+}
+
+
+def findings(subject: Subject) -> tuple[Finding, ...]:
+    """Raises:
+    NoVerdict: pytest could not be started, or was not done in time.
+    """
+    asked = Settings(subject, known=("args", "pytest", "skips", "xfails"))
+    program, arguments = asked.text("pytest", "pytest"), asked.texts("args")
+    listed = {CaseEnd.SKIPPED: asked.texts("skips"), CaseEnd.XFAILED: asked.texts("xfails")}
+    if asked.faults:
+        return tuple(asked.faults)
+    if subject.trials is None:
+        raise NoVerdict("pytest runs a command, and nobody gave it a place for that")
+    outcome = subject.trials.run(pytest_trial("pytest", subject.commit, program, arguments))
+    if outcome.exit_code == NOT_FOUND:
+        raise NoVerdict(
+            f"pytest could not be started: {outcome.tail}\nput it on the gate's PATH", is_red=True
+        )
+    if outcome.timed_out:
+        raise NoVerdict("pytest was not done in time; a gate's `timeout` gives it more", is_red=True)
+    cases = cases_of(outcome)
+    if cases is None:
+        return (broken(subject, "pytest/no-report", "pytest", outcome, outcome.tail),)
+    found = tuple(_bad(subject, cases, listed))
+    if not cases:
+        return (finding(subject, "pytest/none-collected", "pytest found no test"),)
+    if not found and outcome.exit_code:
+        return (broken(subject, "pytest/no-report", "pytest", outcome, outcome.tail),)
+    return found
+
+
+def _bad(
+    subject: Subject, cases: Sequence[Case], listed: dict[CaseEnd, tuple[str, ...]]
+) -> Iterator[Finding]:
+    for case in cases:
+        if case.end is CaseEnd.PASSED:
+            continue
+        name = "::".join(filter(None, (case.file, case.name)))
+        if any(
+            fnmatchcase(name, pattern) or fnmatchcase(case.name, pattern)
+            for pattern in listed.get(case.end, ())
+        ):
+            continue
+        rule, words = _RULES[case.end]
+        message = f"{case.name} {words}" + (f": {case.why}" if case.why else "")
+        yield finding(subject, rule, message, case.file or None, case.line)

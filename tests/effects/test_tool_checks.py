@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.landing import Desk, Scene, scene_fixture
+from tests.support.trials import check_gate, one, stream, verdict
+
+__all__ = ["scene_fixture"]
+
+
+def desk_of(scene: Scene, name: str, **settings: Any) -> Desk:
+    return scene.desk(stream("a", check_gate(name, **settings)))
+
+
+SUITE = """\
+import pytest
+
+
+def test_good():
+    assert True
+
+
+def test_bad():
+    assert 1 == 2
+
+
+@pytest.mark.skip(reason="later")
+def test_later():
+    pass
+
+
+@pytest.mark.xfail(reason="known")
+def test_known():
+    assert False
+
+
+def test_broken(no_such_fixture):
+    pass
+"""
+
+
+def test_pytest_findings_have_their_places(scene: Scene) -> None:
+    scene.work("a", {"tests/test_x.py": SUITE})
+    found = verdict(
+        scene, desk_of(scene, "pytest", skips=["test_lat*"], xfails="tests/test_x.py::test_known")
+    )
+    assert [(f.rule, f.path, f.line) for f in found.findings] == [
+        ("pytest/failed", "tests/test_x.py", 8),
+        ("pytest/error", "tests/test_x.py", 22),
+    ]
+    every = verdict(scene, desk_of(scene, "pytest"))
+    assert {f.rule for f in every.findings} >= {"pytest/skipped", "pytest/xfailed"}
+
+
+def test_a_suite_without_tests_is_red(scene: Scene) -> None:
+    scene.work("a", {"x.py": "x = 1\n"})
+    assert one(verdict(scene, desk_of(scene, "pytest"))).rule == "pytest/none-collected"
+
+
+def test_a_suite_that_passes_is_green_unless_pytest_says_otherwise(scene: Scene) -> None:
+    scene.work("a", {"test_x.py": "def test_x():\n    assert True\n"})
+    assert verdict(scene, desk_of(scene, "pytest")).is_green
+    scene.work("a", {"conftest.py": "def pytest_sessionfinish(session):\n    session.exitstatus = 1\n"})
+    assert one(verdict(scene, desk_of(scene, "pytest"))).rule == "pytest/no-report"
+
+
+def test_mypy_counts_errors_before_and_after(scene: Scene) -> None:
+    scene.repo.commit_files("old", {"old.py": "def f(x: int) -> str:\n    return x\n"})
+    scene.work(
+        "a",
+        {"new.py": "def g() -> int:\n    return 1\n", "old.py": "\n\ndef f(x: int) -> str:\n    return x\n"},
+    )
+    every = one(verdict(scene, desk_of(scene, "mypy")))
+    assert (every.rule, every.path, every.line) == ("mypy/error", "old.py", 4)
+    assert "[return-value]" in every.message
+    assert verdict(scene, desk_of(scene, "mypy", new_only=True)).is_green
+    scene.work("a", {"new.py": "def g() -> int:\n    return ''\n"})
+    assert one(verdict(scene, desk_of(scene, "mypy", new_only=True))).path == "new.py"
+
+
+def test_mypy_that_cannot_check_is_red(scene: Scene) -> None:
+    scene.work("a", {"x.py": "x = 1\n"})
+    assert one(verdict(scene, desk_of(scene, "mypy", args=["no_such_folder"]))).rule == "mypy/broken"
+
+
+def test_ruff_findings_have_their_places(scene: Scene) -> None:
+    scene.work("a", {"sub/x.py": "import os\n\nx = [1,2]\n"})
+    found = one(verdict(scene, desk_of(scene, "ruff")))
+    assert (found.rule, found.path, found.line) == ("ruff/F401", "sub/x.py", 1)
+    with_layout = verdict(scene, desk_of(scene, "ruff", format=True))
+    assert [f.rule for f in with_layout.findings] == ["ruff/F401", "ruff/format"]
+    scene.work("a", {"sub/x.py": "x = [1, 2]\n"})
+    assert verdict(scene, desk_of(scene, "ruff", format=True)).is_green
+
+
+HOOKS = """\
+repos:
+  - repo: local
+    hooks:
+      - {id: no-todo, name: no todo, entry: "grep -n --with-filename TODO", language: system, files: py$}
+      - {id: fine, name: fine, entry: "true", language: system}
+"""
+
+
+def test_pre_commit_runs_every_hook_on_all_files(scene: Scene) -> None:
+    hooks = HOOKS.replace("grep -n --with-filename TODO", "sh -c '! grep -nH TODO $@' --")
+    scene.work("a", {".pre-commit-config.yaml": hooks, "x.py": "x = 1\n"})
+    assert verdict(scene, desk_of(scene, "pre-commit")).is_green
+    scene.work("a", {"x.py": "x = 1\n# TODO more\n"})
+    found = one(verdict(scene, desk_of(scene, "pre-commit")))
+    assert (found.rule, found.path, found.line) == ("pre-commit/failed", "x.py", 2)
+    assert found.message == "no-todo: # TODO more"
+
+
+def test_a_hook_that_changes_files_is_red(scene: Scene) -> None:
+    hooks = HOOKS.replace("grep -n --with-filename TODO", "sh -c 'echo more >> x.py' --")
+    scene.work("a", {".pre-commit-config.yaml": hooks, "x.py": "x = 1\n"})
+    found = verdict(scene, desk_of(scene, "pre-commit"))
+    assert ("pre-commit/changed", "x.py") in [(f.rule, f.path) for f in found.findings]
+
+
+def test_a_tool_that_is_not_there_is_red_and_says_so(scene: Scene) -> None:
+    scene.work("a", {"x.py": "x = 1\n"})
+    found = verdict(scene, desk_of(scene, "ruff", ruff="no-such-ruff"))
+    assert found.is_red and "put it on the gate's PATH" in found.message
