@@ -15,11 +15,14 @@ from orchestrator.source.cache import BlobCache
 from orchestrator.source.fragments import FORM, Fragment, Fragments, fragments_of, packed, unpacked
 from orchestrator.source.listing import SourceFile, committed
 
-LEAST_NODES = 60
+LEAST_NODES = 40
 """Shorter functions are alike by nature: a constructor that keeps what it is given, a loop over a list."""
 
 NODES_WITHIN = 150
 """So much of one function within a longer one is a copy, whatever else the longer one does."""
+
+NODES_AT_ALL = 12
+"""Of such functions together; what is shorter still only hands on."""
 
 LEAST_SHARE = 0.8
 _MOST_NAMED = 4
@@ -101,9 +104,21 @@ class _Reader:
         fresh = {one: fragments_of(content) for one, content in git.read_blobs(self._git, new).items()}
         self._cache.keep(fresh)
         for file in wanted:
-            for fragment in (read | fresh).get(file.id, Fragments()).fragments:
+            found = (read | fresh).get(file.id, Fragments()).fragments
+            for fragment in (*found, _small_ones(found, self._least)):
                 if fragment.weight >= self._least:
                     yield file, fragment
+
+
+def _small_ones(fragments: Sequence[Fragment], least: int) -> Fragment:
+    """A file's functions that are too short to be judged alone, as one, whatever their order."""
+    small = [one for one in fragments if one.name and NODES_AT_ALL <= one.weight < least]
+    small.sort(key=lambda one: [statement.digest for statement in one.statements])
+    return Fragment(
+        ", ".join(one.name for one in small),
+        min((one.line for one in small), default=0),
+        tuple(statement for one in small for statement in one.statements),
+    )
 
 
 def _pairs(pieces: Sequence[Piece], about: str | None, least: float) -> Iterator[Pair]:

@@ -62,22 +62,19 @@ def run_gates(
     siblings = siblings_of(desk.home, desk.plan, map(desk.plan.workstream, tips))
     jobs = []
     for name, tip in tips.items():
-        workstream = desk.plan.workstream(name)
-        gates = [gate for gate in workstream.gates if only is None or gate.name in only]
         tree = trees[tip]
         if tree is None:
             raise Refused(f"{name}: there is no commit {tip} in {desk.home.root}.")
-        jobs.append(
-            workstream_job(
-                workstream,
-                commit=tip,
-                tree=tree,
-                base=base,
-                gates=gates,
-                siblings=siblings,
-                approvals=desk.state.of(workstream.name).approvals,
-            )
+        job = workstream_job(
+            desk.plan.workstream(name),
+            commit=tip,
+            tree=tree,
+            base=base,
+            siblings=siblings,
+            approvals=desk.state.of(name).approvals,
         )
+        wanted = (gate for gate in job.gates if only is None or gate.name in only)
+        jobs.append(replace(job, gates=tuple(wanted)))
     return _run(desk, jobs, use_cache, session)
 
 

@@ -109,6 +109,32 @@ def test_a_copy_with_changes_says_how_much_is_the_same(scene: Scene) -> None:
     assert 80 <= share < 100
 
 
+SMALL = """\
+def area(w, h, unit):
+    return w * h * unit ** 2 / 100
+
+
+def border(w, h, unit):
+    total = (w + h) * 2
+    return total * unit
+
+
+def price(w, h, unit, each):
+    covered = area(w, h, unit)
+    return round(covered * each + border(w, h, unit) * 0.5, 2)
+"""
+
+
+def test_short_functions_count_together(scene: Scene) -> None:
+    scene.work("a", {"branch1/paint.py": SMALL})
+    first, second, third = SMALL.split("\n\n\n")
+    other = "\n\n\n".join([third.rstrip(), first, second]) + "\n"
+    for name in ("area", "border", "price", "total", "covered"):
+        other = other.replace(name, f"{name}_of_it")
+    scene.work("b", {"branch2/paint.py": other})
+    assert "is 100 % the same" in one(verdict(scene, desk_of(scene))).message
+
+
 def test_different_code_is_no_copy(scene: Scene) -> None:
     scene.work("a", {"branch1/codes.py": ENCODER})
     scene.work("b", {"branch2/track.py": OTHER})
