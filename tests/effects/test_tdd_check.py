@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from orchestrator.core.gating import Outcome
+from orchestrator.core.plan import HostName
 from tests.support.landing import Desk, Scene, scene_fixture
+from tests.support.sshd import Sshd
 from tests.support.trials import check_gate, one, rules, stream, verdict
 
 __all__ = ["scene_fixture"]
@@ -174,6 +176,19 @@ def test_a_suite_without_pytest_is_red_and_says_so(scene: Scene, tmp_path: Any) 
     scene.work("a", {"shop.py": CODE, "tests/test_shop.py": TEST})
     found = verdict(scene, desk_of(scene, pytest="no-such-pytest"))
     assert found.outcome is Outcome.RED and "pytest could not be started" in found.message
+
+
+def test_red_is_built_on_the_host_of_the_workstream(scene: Scene, sshd: Sshd) -> None:
+    idle = "\n\ndef test_idle():\n    assert True\n"
+    scene.work("a", {"shop.py": CODE, "tests/test_shop.py": TEST + idle})
+    over_there = stream("a", check_gate("tdd"), host=HostName("gpu"))
+    hosts = f'hosts: {{gpu: {{ssh: gpu, root: "{sshd.home}"}}}}'
+    waves = "waves: {1: {workstreams: {a: {branch: p/a, host: gpu}}}}"
+    (scene.root / "waves.yaml").write_text(f"version: 1\nproject: p\n{hosts}\n{waves}\n")
+    found = verdict(scene, scene.desk(over_there, hosts=(sshd.host(),)))
+    assert rules(found) == ["tdd/vacuous"], found.message
+    assert found.log is not None
+    assert str(sshd.home) in found.log
 
 
 # --- phases and weakened tests --------------------------------------------------------------------
