@@ -110,13 +110,21 @@ def test_a_foreign_session_of_the_planned_name_is_neither_entered_nor_shown(live
     assert live.tmux("list-clients") == ""
 
 
+def listens(pid: int) -> bool:
+    """Whether a process has a socket: a command that says nothing yet is known by that."""
+    folder = Path(f"/proc/{pid}/fd")
+    return any(str(descriptor.readlink()).startswith("socket:") for descriptor in folder.iterdir())
+
+
 def test_ctrl_c_in_what_follows_harms_nobody(live: Project) -> None:
     live.workstreams(LONG)
     live.ok("up")
     pid = live.daemon_pid()
     for typed in (("wait", "a"), ("logs", "a", "-f"), ("status", "--watch")):
         process = start(live, *typed)
-        if typed[0] != "wait":
+        if typed[0] == "wait":
+            eventually(lambda pid=process.pid: listens(pid), message="wait asks the daemon")
+        else:
             assert process.stdout is not None and process.stdout.readline()
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1.0)
