@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact
+from orchestrator.core.gating import Outcome, verdict_in_words
 
 
 def concerns(fact: Fact, wave: int, workstreams: Collection[str]) -> bool:
@@ -189,22 +190,20 @@ def _seen(fact: f.WaveProposed) -> Iterator[str]:
 
 def _gate(fact: f.GateFinished) -> str:
     took = "cached" if fact.cached else f"{fact.seconds:.1f} s"
-    verdict = f"{fact.gate} on {_short(fact.commit)}: {outcome_words(fact)} ({took})"
-    if (fact.outcome or ("green" if fact.ok else "red")) == "green":
+    verdict = f"{fact.gate} on {_short(fact.commit)}: {finished_in_words(fact)} ({took})"
+    if _outcome(fact) is Outcome.GREEN:
         return verdict
     why = fact.message.partition("\n")[0]
     return verdict + (f": {why}" if why else "") + (f"; log {fact.log}" if fact.log else "")
 
 
-def outcome_words(fact: f.GateFinished) -> str:
+def finished_in_words(fact: f.GateFinished) -> str:
     """What a gate came to, also one that may be red."""
-    match fact.outcome:
-        case "infrastructure":
-            return "no verdict"
-        case "red" if fact.ok:
-            return "red, only a warning"
-        case _:
-            return "green" if fact.ok else "red"
+    return verdict_in_words(_outcome(fact), fact.ok)
+
+
+def _outcome(fact: f.GateFinished) -> Outcome:
+    return Outcome(fact.outcome) if fact.outcome else Outcome.GREEN if fact.ok else Outcome.RED
 
 
 def _tried(fact: f.PartTried) -> str:
