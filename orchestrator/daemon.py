@@ -37,7 +37,7 @@ from orchestrator.core.plan import HostName, Plan
 from orchestrator.core.state import State
 from orchestrator.core.status import DaemonStatus
 from orchestrator.errands import run_errand
-from orchestrator.errors import Bug, ExitStatus, OrchestratorError, Refused
+from orchestrator.errors import Bug, ExitStatus, JournalError, OrchestratorError, Refused
 from orchestrator.forecast.watch import ForecastWatch, is_worth_a_look
 from orchestrator.harvest import Harvest, has_finished
 from orchestrator.inbox import Happened, Leave, Message, Tick
@@ -69,6 +69,7 @@ class Daemon:
         self._harvest_at = 0.0
         self._errand = threading.Lock()
         self._closing = False
+        self._broken: JournalError | None = None
         daemon = DaemonStatus(running=True, pid=os.getpid())
         self._loop = Loop(journal, plan, daemon, self._inbox, self._hooks())
         self._loop.write(_opening_facts(self._loop.view.state, plan))
@@ -93,6 +94,9 @@ class Daemon:
             why = self._loop.run()
             self._loop.write([f.DaemonStopped(pid=os.getpid(), why=why)])
             log.info("leaving", why=why)
+        except JournalError as error:
+            self._broken = error
+            raise
         finally:
             self._close()
 
@@ -110,6 +114,10 @@ class Daemon:
     @property
     def is_closing(self) -> bool:
         return self._closing
+
+    def gone(self, what: str) -> OrchestratorError:
+        """Why nothing is done any more, for whoever waits for it."""
+        return self._broken or Refused(f"the daemon is leaving; {what}.")
 
     @property
     def home(self) -> Home:
@@ -237,14 +245,14 @@ class DaemonDesk:
             except TimeoutError:
                 # The loop may have left before it came to this: nobody would ever answer.
                 if self._daemon.is_closing:
-                    raise Refused("the daemon is leaving; nothing more is written.") from None
+                    raise self._daemon.gone("nothing more is written") from None
 
     def say(self, text: str) -> None:
         self._talk.say(text)
 
     def require_asker(self) -> None:
         if self._daemon.is_closing:
-            raise Refused("the daemon is leaving; nothing more is begun.")
+            raise self._daemon.gone("nothing more is begun")
         if self._talk.over:
             raise Refused("whoever asked has gone; nothing was changed.")
 

@@ -118,7 +118,8 @@ def _of_landing(fact: Fact) -> str | None:
             base = f.RefStep(ref=f"refs/heads/{fact.base}", old=fact.candidate, new=fact.base_before)
             return f"undone: {'; '.join(fact.reasons)}; {_move(base)}"
         case f.WavePushed():
-            return f"pushed {_short(fact.commit)} and the tag {fact.tag} to {fact.remote}"
+            tag = f" and the tag {fact.tag}" if fact.tag else ""
+            return f"pushed {_short(fact.commit)}{tag} to {fact.remote}"
         case f.WavePushRefused():
             return f"{fact.remote} did not take {_short(fact.commit)} ({fact.cause}): {fact.reason}"
     return None

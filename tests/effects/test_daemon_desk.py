@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from orchestrator.core import facts as f
 from orchestrator.daemon import Daemon, DaemonDesk
-from orchestrator.errors import Refused
+from orchestrator.errors import JournalError, OrchestratorError, Refused
 from orchestrator.home import find_home
 from orchestrator.journal import Journal
 from orchestrator.plan_file import load_plan
@@ -32,3 +33,36 @@ def test_who_records_after_the_daemon_has_left_is_told_so(
         daemon.run()
         with pytest.raises(Refused, match="leaving"):
             DaemonDesk(daemon, Talk()).record(f.LandingAsked(wave=1, by="nobody"))
+
+
+@pytest.mark.timeout(30)
+def test_on_a_full_disk_whoever_records_is_told_that_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin(monkeypatch, tmp_path)
+    with repository_at(tmp_path / "r") as repository:
+        (repository.path / "waves.yaml").write_text(PLAN)
+        home = find_home(repository.path)
+        home.state.create()
+        journal = Journal.open(home.state.journal)
+        daemon = Daemon(load_plan(repository.path / "waves.yaml"), home, journal)
+        journal._connection.execute("PRAGMA max_page_count=1")
+        huge = f.LandingRefused(wave=1, reasons=("x" * 100_000,))
+        heard: list[OrchestratorError] = []
+
+        def record() -> None:
+            try:
+                DaemonDesk(daemon, Talk()).record(huge)
+            except OrchestratorError as error:
+                heard.append(error)
+
+        asker = threading.Thread(target=record)
+        asker.start()
+        with pytest.raises(JournalError, match="full"):
+            daemon.run()
+        asker.join()
+        (error,) = heard
+        assert isinstance(error, JournalError) and "disk is full" in error.message
+        assert error.hint is not None and "make room" in error.hint
+        with pytest.raises(JournalError, match="full"):
+            DaemonDesk(daemon, Talk()).require_asker()
