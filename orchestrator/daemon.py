@@ -68,6 +68,9 @@ class Daemon:
         self._caller_env: Mapping[str, str] = dict(os.environ)
         self._harvest_at = 0.0
         self._errand = threading.Lock()
+        self.settled = threading.Event()
+        """What an earlier daemon left half done is finished or undone."""
+        self.settled.set()
         self._closing = False
         self._broken: JournalError | None = None
         daemon = DaemonStatus(running=True, pid=os.getpid())
@@ -204,6 +207,9 @@ class Daemon:
             talk.refuse(Refused("another landing or cleaning is under way.", "try again when that has ended"))
             return
         try:
+            if not self.settled.is_set():
+                talk.say("an interrupted landing is looked for, and settled, first")
+            self.settled.wait()
             talk.answer(run_errand(DaemonDesk(self, talk), errand))
         except OrchestratorError as error:
             talk.refuse(error)
@@ -307,6 +313,7 @@ def serve(source: Path) -> None:
         daemon = Daemon(plan, home, journal)
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda number, frame: daemon.leave(signal.Signals(number).name))
+        daemon.settled.clear()
         threading.Thread(target=_finish_landing, args=(daemon,), name="recover", daemon=True).start()
         daemon.run()
         journal.close()
@@ -317,6 +324,8 @@ def _finish_landing(daemon: Daemon) -> None:
         recover(DaemonDesk(daemon, Talk()))
     except OrchestratorError as error:
         log.error("unfinished landing", reason=error.message, hint=error.hint)
+    finally:
+        daemon.settled.set()
 
 
 def main() -> None:

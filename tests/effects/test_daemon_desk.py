@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.client import _last_line
 from orchestrator.core import facts as f
 from orchestrator.daemon import Daemon, DaemonDesk
 from orchestrator.errors import JournalError, OrchestratorError, Refused
 from orchestrator.home import find_home
 from orchestrator.journal import Journal
+from orchestrator.land.recovery import landing_lock
 from orchestrator.plan_file import load_plan
+from orchestrator.requests import RollBackWave
 from orchestrator.talk import Talk
 from tests.support.repository import pin, repository_at
 
@@ -66,3 +69,34 @@ def test_on_a_full_disk_whoever_records_is_told_that_and_what_to_do(
         assert error.hint is not None and "make room" in error.hint
         with pytest.raises(JournalError, match="full"):
             DaemonDesk(daemon, Talk()).require_asker()
+
+
+@pytest.mark.timeout(30)
+def test_a_landing_waits_until_an_interrupted_one_is_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin(monkeypatch, tmp_path)
+    with repository_at(tmp_path / "r") as repository:
+        (repository.path / "waves.yaml").write_text(PLAN)
+        home = find_home(repository.path)
+        home.state.create()
+        daemon = Daemon(load_plan(repository.path / "waves.yaml"), home, Journal.open(home.state.journal))
+        daemon.settled.clear()
+        talk = Talk()
+        with landing_lock(home):  # as the one that settles holds it
+            daemon._run_errand(RollBackWave(wave=1, by="ada"), talk)
+            line = talk.next_line(10)
+            assert line is not None and "settled, first" in line["say"]
+        daemon.settled.set()
+        line = talk.next_line(10)
+        assert line is not None and line["answer"]["reasons"] == ["wave 1 has not landed"]
+
+
+def test_what_an_earlier_daemon_wrote_is_not_told_as_the_reason(tmp_path: Path) -> None:
+    log = tmp_path / "daemon.log"
+    log.write_text("long ago\n")
+    size = log.stat().st_size
+    assert _last_line(log, size) == "it said nothing"
+    with log.open("a") as more:
+        more.write("first\nlast\n")
+    assert _last_line(log, size) == "last"
