@@ -209,6 +209,12 @@ def _against(
     return tuple(pairs or earlier)
 
 
+PART = "-part"
+"""Names the pin of a part of a wave."""
+
+_PINS = "refs/orchestrator/candidates/"
+
+
 @contextmanager
 def pinned(repository: Git, wave: WaveNumber, commit: str, part: str = "") -> Iterator[None]:
     """Keep a candidate from being collected as garbage while its gates run; `part` names one of a part."""
@@ -224,8 +230,15 @@ def unpin(repository: Git, wave: WaveNumber, part: str = "") -> None:
     _point(repository, _pin(wave, part), None)
 
 
+def unpin_parts(repository: Git) -> None:
+    """Let go of what a killed search for a culprit left pinned. Only for whoever holds the landing lock."""
+    for ref in git.refs(repository, _PINS):
+        if ref.endswith(PART):
+            _point(repository, ref, None)
+
+
 def _pin(wave: WaveNumber, part: str) -> str:
-    return f"refs/orchestrator/candidates/wave{wave}{part}"
+    return f"{_PINS}wave{wave}{part}"
 
 
 def _point(repository: Git, ref: str, commit: str | None) -> None:

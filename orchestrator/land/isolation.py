@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.candidate import Candidate, pinned
+from orchestrator.candidate import PART, Candidate, pinned
 from orchestrator.core import gating
 from orchestrator.core.facts import PartTried, WaveIsolated
 from orchestrator.core.isolation import Ask, Outcome, search
@@ -90,7 +90,7 @@ class _Bench:
         desk.require_asker()
         desk.say(f"run {self._number}, {ask.purpose.value}: {' '.join(ask.members) or desk.plan.base}")
         try:
-            with pinned(desk.home.git, wave, candidate.commit, part="-part"):
+            with pinned(desk.home.git, wave, candidate.commit, part=PART):
                 verdicts = run_wave_gates(
                     desk,
                     wave,
