@@ -218,7 +218,7 @@ def _tried(fact: f.PartTried) -> str:
 
 
 def _isolated(fact: f.WaveIsolated) -> Iterator[str]:
-    yield f"why it is red: {fact.verdict}"
+    yield f"searched for the cause: {fact.verdict}"
     yield from fact.causes
     if fact.proven:
         yield f"green without {' '.join(fact.left_out)}: {' '.join(fact.proven)}"
