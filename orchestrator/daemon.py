@@ -19,6 +19,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from errno import EDQUOT, EIO, ENOSPC, EROFS
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO
@@ -214,10 +216,19 @@ class Daemon:
         except OrchestratorError as error:
             talk.refuse(error)
         except Exception as error:  # the asker must hear of it, whatever it is
-            log.exception("bug in an errand")
-            talk.refuse(Bug(f"a bug of ours: {error!r}", f"see {self._home.state.log}"))
+            talk.refuse(_told(error, self._home.state.log))
+            with suppress(OSError):  # a full disk takes no log
+                log.exception("bug in an errand")
         finally:
             self._errand.release()
+
+
+def _told(error: Exception, log_file: Path) -> OrchestratorError:
+    """What the machine keeps us from is no bug."""
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EIO):
+        where = f": {error.filename}" if error.filename else ""
+        return OrchestratorError(f"{error.strerror}{where}", "mend that and run it again")
+    return Bug(f"a bug of ours: {error!r}", f"see {log_file}")
 
 
 class DaemonDesk:

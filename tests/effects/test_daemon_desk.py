@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
+import structlog
 
 from orchestrator.client import _last_line
 from orchestrator.core import facts as f
-from orchestrator.daemon import Daemon, DaemonDesk
-from orchestrator.errors import JournalError, OrchestratorError, Refused
+from orchestrator.daemon import Daemon, DaemonDesk, _told
+from orchestrator.errors import Bug, ExitStatus, JournalError, OrchestratorError, Refused
 from orchestrator.home import find_home
 from orchestrator.journal import Journal
 from orchestrator.land.recovery import landing_lock
@@ -100,3 +102,33 @@ def test_what_an_earlier_daemon_wrote_is_not_told_as_the_reason(tmp_path: Path) 
     with log.open("a") as more:
         more.write("first\nlast\n")
     assert _last_line(log, size) == "last"
+
+
+@pytest.mark.timeout(30)
+def test_whoever_asked_is_answered_although_no_log_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin(monkeypatch, tmp_path)
+    with repository_at(tmp_path / "r") as repository:
+        (repository.path / "waves.yaml").write_text(PLAN)
+        home = find_home(repository.path)
+        home.state.create()
+        daemon = Daemon(load_plan(repository.path / "waves.yaml"), home, Journal.open(home.state.journal))
+        lock = home.state.root / "landing.lock"
+        lock.symlink_to(lock)
+        talk = Talk()
+        with Path("/dev/full").open("w") as full_disk:
+            structlog.configure(logger_factory=structlog.PrintLoggerFactory(full_disk))
+            daemon._run_errand(RollBackWave(wave=1, by="ada"), talk)
+            line = talk.next_line(10)
+            for thread in threading.enumerate():
+                if thread.name == "errand":
+                    thread.join()
+            structlog.reset_defaults()
+        assert line is not None and "symbolic links" in line["refused"]["message"]
+
+
+def test_a_full_disk_is_no_bug(tmp_path: Path) -> None:
+    told = _told(OSError(ENOSPC, "No space left on device", "/r/x"), tmp_path)
+    assert (told.message, told.exit_status) == ("No space left on device: /r/x", ExitStatus.OUTSIDE)
+    assert isinstance(_told(ValueError("?"), tmp_path), Bug)
