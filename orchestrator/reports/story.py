@@ -62,6 +62,8 @@ def _of_worker(fact: Fact) -> str | None:
             return f"{fact.by} asked to restart it"
         case f.DoneAsked():
             return f"{fact.by} said that it is done"
+        case f.ReviewApproved():
+            return f"{fact.by} reviewed and approved {_short(fact.commit)}"
         case f.HoldAccepted():
             return f"{fact.by} accepted the hold; {_after(fact.next_stage)}"
     return _of_launch(fact)
