@@ -6,7 +6,7 @@ candidate, on any machine and after any crash.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -77,11 +77,13 @@ def build_candidate(
     base: str,
     tips: Mapping[str, str],
     verdicts: Sequence[Verdict] = (),
+    landed: Collection[str] = (),
 ) -> Candidate | CandidateConflict:
     """Merge each tip in the plan's order; a workstream without a tip is left out.
 
     The last commit holds the generated documents, if there are any; `verdicts` are those of the
-    workstreams' gates, which they name. Which paths are generated does not depend on verdicts.
+    workstreams' gates, which they name, and `landed` those that came with an earlier part of the wave.
+    Which paths are generated depends on neither.
 
     Writes objects only, no ref: pin the commit before anything may collect garbage.
 
@@ -96,7 +98,7 @@ def build_candidate(
                 fold = _with(neutral, plan, fold, workstream, base, tips, author)
         if fold.collisions:
             return CandidateConflict(collisions=fold.collisions)
-        generated = _documents(neutral, plan, wave, base, tips, fold, verdicts)
+        generated = _documents(neutral, plan, wave, base, tips, fold, verdicts, landed)
         if generated.unusable:
             return CandidateConflict(
                 collisions=tuple(Collision(workstream=u.workstream, why=u.why) for u in generated.unusable)
@@ -120,11 +122,12 @@ def _documents(
     tips: Mapping[str, str],
     fold: _Fold,
     verdicts: Sequence[Verdict],
+    landed: Collection[str],
 ) -> Documents:
     if not fold.merged:
         return Documents()
     contained = [w.name for w in fold.contained]
-    subject = subject_of(plan, wave, base=base, head=fold.head, tips=tips, contained=contained)
+    subject = subject_of(plan, wave, base=base, head=fold.head, tips=tips, contained=contained, landed=landed)
     return documents(neutral, subject, verdicts)
 
 
@@ -206,6 +209,12 @@ def _against(
     return tuple(pairs or earlier)
 
 
+PART = "-part"
+"""Names the pin of a part of a wave."""
+
+_PINS = "refs/orchestrator/candidates/"
+
+
 @contextmanager
 def pinned(repository: Git, wave: WaveNumber, commit: str, part: str = "") -> Iterator[None]:
     """Keep a candidate from being collected as garbage while its gates run; `part` names one of a part."""
@@ -221,8 +230,15 @@ def unpin(repository: Git, wave: WaveNumber, part: str = "") -> None:
     _point(repository, _pin(wave, part), None)
 
 
+def unpin_parts(repository: Git) -> None:
+    """Let go of what a killed search for a culprit left pinned. Only for whoever holds the landing lock."""
+    for ref in git.refs(repository, _PINS):
+        if ref.endswith(PART):
+            _point(repository, ref, None)
+
+
 def _pin(wave: WaveNumber, part: str) -> str:
-    return f"refs/orchestrator/candidates/wave{wave}{part}"
+    return f"{_PINS}wave{wave}{part}"
 
 
 def _point(repository: Git, ref: str, commit: str | None) -> None:

@@ -19,6 +19,7 @@ from orchestrator.settings import StatePaths
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
+FULL_BELOW_BYTES = 64 * 1024
 START_DEADLINE_S = 20.0
 STATUS_DEADLINE_S = 10.0
 
@@ -79,7 +80,7 @@ class Client:
                 raise Answer(refused["message"], refused["hint"], refused["exit_status"])
             else:
                 return message["answer"]
-        raise NoDaemon("the daemon ended before it answered.", f"see {self._paths.log}")
+        raise NoDaemon("the daemon ended before it answered.", _where_to_look(self._paths))
 
     def events(self, after: int, follow: bool) -> Iterator[dict[str, Any]]:
         """Journal entries as `{"id", "at", "kind", …}`; with `follow`, for ever."""
@@ -137,6 +138,7 @@ def start_daemon(plan: Path, paths: StatePaths) -> Client:
     """
     paths.create()
     with paths.log.open("ab") as log:
+        said = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "orchestrator.daemon", str(plan)],
             stdin=subprocess.DEVNULL,
@@ -152,7 +154,8 @@ def start_daemon(plan: Path, paths: StatePaths) -> Client:
         if client.is_running():
             return client
         if process.poll() is not None:
-            raise OrchestratorError(f"the daemon ended at once: {_last_lines(paths.log)}", f"see {paths.log}")
+            why = f"the daemon ended at once: {_last_line(paths.log, said)}"
+            raise OrchestratorError(why, _where_to_look(paths))
         time.sleep(0.02)
     raise OrchestratorError("the daemon does not listen.", f"see {paths.log}")
 
@@ -163,6 +166,17 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONSAFEPATH": "1"}
 
 
-def _last_lines(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines()
+def _last_line(path: Path, start: int) -> str:
+    """What it wrote last, from `start` on: before that, others wrote."""
+    with path.open("rb") as log:
+        log.seek(start)
+        lines = log.read().decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"
+
+
+def _where_to_look(paths: StatePaths) -> str:
+    """On a full disk a daemon can write neither why it ended, nor anything else."""
+    disk = os.statvfs(paths.root)
+    if disk.f_bavail * disk.f_frsize < FULL_BELOW_BYTES:
+        return f"the disk of {paths.root} is full: make room there and run it again"
+    return f"see {paths.log}"

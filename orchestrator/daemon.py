@@ -19,6 +19,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from errno import EDQUOT, EIO, ENOSPC, EROFS
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO
@@ -37,7 +39,7 @@ from orchestrator.core.plan import HostName, Plan
 from orchestrator.core.state import State
 from orchestrator.core.status import DaemonStatus
 from orchestrator.errands import run_errand
-from orchestrator.errors import Bug, ExitStatus, OrchestratorError, Refused
+from orchestrator.errors import Bug, ExitStatus, JournalError, OrchestratorError, Refused
 from orchestrator.forecast.watch import ForecastWatch, is_worth_a_look
 from orchestrator.harvest import Harvest, has_finished
 from orchestrator.inbox import Happened, Leave, Message, Tick
@@ -68,7 +70,11 @@ class Daemon:
         self._caller_env: Mapping[str, str] = dict(os.environ)
         self._harvest_at = 0.0
         self._errand = threading.Lock()
+        self.settled = threading.Event()
+        """What an earlier daemon left half done is finished or undone."""
+        self.settled.set()
         self._closing = False
+        self._broken: JournalError | None = None
         daemon = DaemonStatus(running=True, pid=os.getpid())
         self._loop = Loop(journal, plan, daemon, self._inbox, self._hooks())
         self._loop.write(_opening_facts(self._loop.view.state, plan))
@@ -93,6 +99,9 @@ class Daemon:
             why = self._loop.run()
             self._loop.write([f.DaemonStopped(pid=os.getpid(), why=why)])
             log.info("leaving", why=why)
+        except JournalError as error:
+            self._broken = error
+            raise
         finally:
             self._close()
 
@@ -110,6 +119,10 @@ class Daemon:
     @property
     def is_closing(self) -> bool:
         return self._closing
+
+    def gone(self, what: str) -> OrchestratorError:
+        """Why nothing is done any more, for whoever waits for it."""
+        return self._broken or Refused(f"the daemon is leaving; {what}.")
 
     @property
     def home(self) -> Home:
@@ -196,14 +209,26 @@ class Daemon:
             talk.refuse(Refused("another landing or cleaning is under way.", "try again when that has ended"))
             return
         try:
+            if not self.settled.is_set():
+                talk.say("an interrupted landing is looked for, and settled, first")
+            self.settled.wait()
             talk.answer(run_errand(DaemonDesk(self, talk), errand))
         except OrchestratorError as error:
             talk.refuse(error)
         except Exception as error:  # the asker must hear of it, whatever it is
-            log.exception("bug in an errand")
-            talk.refuse(Bug(f"a bug of ours: {error!r}", f"see {self._home.state.log}"))
+            talk.refuse(_told(error, self._home.state.log))
+            with suppress(OSError):  # a full disk takes no log
+                log.exception("bug in an errand")
         finally:
             self._errand.release()
+
+
+def _told(error: Exception, log_file: Path) -> OrchestratorError:
+    """What the machine keeps us from is no bug."""
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EIO):
+        where = f": {error.filename}" if error.filename else ""
+        return OrchestratorError(f"{error.strerror}{where}", "mend that and run it again")
+    return Bug(f"a bug of ours: {error!r}", f"see {log_file}")
 
 
 class DaemonDesk:
@@ -237,14 +262,14 @@ class DaemonDesk:
             except TimeoutError:
                 # The loop may have left before it came to this: nobody would ever answer.
                 if self._daemon.is_closing:
-                    raise Refused("the daemon is leaving; nothing more is written.") from None
+                    raise self._daemon.gone("nothing more is written") from None
 
     def say(self, text: str) -> None:
         self._talk.say(text)
 
     def require_asker(self) -> None:
         if self._daemon.is_closing:
-            raise Refused("the daemon is leaving; nothing more is begun.")
+            raise self._daemon.gone("nothing more is begun")
         if self._talk.over:
             raise Refused("whoever asked has gone; nothing was changed.")
 
@@ -299,6 +324,7 @@ def serve(source: Path) -> None:
         daemon = Daemon(plan, home, journal)
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda number, frame: daemon.leave(signal.Signals(number).name))
+        daemon.settled.clear()
         threading.Thread(target=_finish_landing, args=(daemon,), name="recover", daemon=True).start()
         daemon.run()
         journal.close()
@@ -309,6 +335,8 @@ def _finish_landing(daemon: Daemon) -> None:
         recover(DaemonDesk(daemon, Talk()))
     except OrchestratorError as error:
         log.error("unfinished landing", reason=error.message, hint=error.hint)
+    finally:
+        daemon.settled.set()
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ class Journal:
             connection.execute(f"PRAGMA user_version={VERSION}")
             path.chmod(0o600)
         except sqlite3.Error as error:
-            raise JournalError(f"cannot open the journal {path}: {error}", _SALVAGE) from error
+            raise JournalError(f"cannot open the journal {path}: {error}", _hint(error)) from error
         return cls(connection, path)
 
     @classmethod
@@ -99,7 +99,8 @@ class Journal:
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise JournalError(f"cannot write to the journal {self._path}: {error}") from error
+            text = f"cannot write to the journal {self._path}: {error}"
+            raise JournalError(text, _hint(error, "")) from error
         return tuple(written)
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
@@ -124,6 +125,12 @@ class Journal:
 
 
 _SALVAGE = "move it away and run `orchestrator up`: worktrees, branches and running workers stay"
+_MAKE_ROOM = "make room on that disk and run it again: nothing that was written down is lost"
+
+
+def _hint(error: sqlite3.Error, otherwise: str = _SALVAGE) -> str:
+    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return _MAKE_ROOM if full else otherwise
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:

@@ -18,6 +18,7 @@ from orchestrator.core.observation import HostSeen, Observation
 from orchestrator.core.plan import Plan
 from orchestrator.core.state import ImpossibleFact, State
 from orchestrator.core.status import DaemonStatus, Status, status
+from orchestrator.errors import JournalError
 from orchestrator.inbox import (
     Asked,
     Happened,
@@ -148,7 +149,12 @@ class Loop:
                 self._hooks.tick(self.view)
 
     def _happened(self, message: Happened) -> None:
-        self.write(message.facts)
+        try:
+            self.write(message.facts)
+        except JournalError as error:
+            if message.written is not None:
+                message.written.set_exception(error)
+            raise
         if message.key is not None:
             self._in_flight(self.view.observation.in_flight - {message.key})
         if message.written is not None:

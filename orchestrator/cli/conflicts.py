@@ -53,8 +53,10 @@ def _tell(forecast: Forecast) -> None:
         _tell_order(forecast)
     elif forecast.branches:
         tell(f"{styled('✓', 'green')} no conflict: {_scope(forecast)}")
-    else:
+    elif any(one.reason.endswith("does not exist yet") for one in forecast.left_out):
         note("there is no branch yet: orchestrator up")
+    else:
+        tell(f"{styled('✓', 'green')} nothing is left to merge")
 
 
 def _scope(forecast: Forecast) -> str:

@@ -86,7 +86,7 @@ def _line(entry: Entry) -> str:
     subject = next((_named(key, fields.pop(key)) for key in _SUBJECTS if fields.get(key) is not None), "-")
     words = in_words(entry.fact)
     details = _details(fields) if words is None else one_line(words)
-    return f"{styled(_local(document['at']), 'dim')}  {document['kind']:<15} {subject:<15} {details}".rstrip()
+    return f"{styled(_local(document['at']), 'dim')}  {document['kind']:<17} {subject:<15} {details}".rstrip()
 
 
 def _details(fields: Mapping[str, Any]) -> str:

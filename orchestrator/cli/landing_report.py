@@ -86,7 +86,7 @@ def _landing_lines(report: Document, command: str) -> Iterator[str]:
     for reason in report["reasons"]:
         yield f"{mark(False)} {one_line(reason)}"
     for one in report["left_out"]:
-        if not any(one["name"] in reason for reason in report["reasons"]):
+        if not any(reason.startswith(f"{one['name']}: ") for reason in report["reasons"]):
             yield f"{styled('·', 'yellow')} {one['name']}: {one_line(one['reason'])}"
     for text in report["notes"]:
         yield f"{styled('·', 'yellow')} {one_line(text)}"

@@ -37,6 +37,7 @@ def _lines(report: Document) -> Iterator[str]:
     yield f"{mark(report['ok'])} {_verdict(report)}"
     if report["push_error"]:
         yield f"{styled('!', 'yellow')} not pushed: {one_line(report['push_error'])}"
+        yield f"    → when that is settled: orchestrator wave rollback {report['wave']}"
     if report["ok"]:
         command = f"rollback {report['wave']}" if report["dry_run"] else f"reland {report['wave']}"
         yield f"    → orchestrator wave {command}"

@@ -64,7 +64,7 @@ def rows(document: Document) -> list[Row]:
 
 def footer(document: Document) -> list[str]:
     waves = [
-        f"wave {w['wave']}: {w['state']}" + (f" ({one_line(w['goal'])})" if w.get("goal") else "")
+        f"wave {w['wave']}: {w['state']}{so_far(w)}" + (f" ({one_line(w['goal'])})" if w.get("goal") else "")
         for w in document["waves"]
     ]
     silent = [
@@ -76,6 +76,14 @@ def footer(document: Document) -> list[str]:
     overlaps = len(document.get("conflicts", ())) - len(ahead)
     daemon = [] if document["daemon"]["running"] else ["no daemon runs; start it with: orchestrator up"]
     return ["", *waves, *_conflicts(ahead, overlaps), *silent, *daemon]
+
+
+def so_far(wave: Document) -> str:
+    """How much of a wave has landed, where that is a part of it."""
+    landed = [name for name in wave["workstreams"] if name in wave["landed"]]
+    if wave["state"] == "merged" or not landed:
+        return ""
+    return f", {len(landed)} of {len(wave['workstreams'])} landed"
 
 
 def _conflicts(ahead: list[Document], overlaps: int) -> list[str]:

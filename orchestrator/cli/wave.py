@@ -16,7 +16,7 @@ from orchestrator.cli.options import AsJson, PlanFile, WaveNumber
 from orchestrator.cli.own_desk import own_desk
 from orchestrator.cli.printing import aligned, note, one_line, styled, tell, tell_json, tell_table
 from orchestrator.cli.rollback_report import tell_rollback
-from orchestrator.cli.status_table import STATE_STYLES
+from orchestrator.cli.status_table import STATE_STYLES, so_far
 from orchestrator.requests import MergeWave, RelandWave, RollBackWave
 
 Document = dict[str, Any]
@@ -29,7 +29,8 @@ def list_waves(plan: PlanFile = None, as_json: AsJson = False) -> None:
         tell_json({"waves": waves})
         return
     rows = [
-        (str(w["wave"]), _state(w["state"]), " ".join(w["workstreams"]), one_line(w["goal"])) for w in waves
+        (str(w["wave"]), _state(w["state"]) + so_far(w), " ".join(w["workstreams"]), one_line(w["goal"]))
+        for w in waves
     ]
     tell_table(("WAVE", "STATE", "WORKSTREAMS", "GOAL"), rows)
 
@@ -43,7 +44,8 @@ def show(number: WaveNumber, plan: PlanFile = None, as_json: AsJson = False) -> 
     if as_json:
         tell_json({**wave, "workstreams": streams})
         return
-    tell(f"wave {number}: {_state(wave['state'])}" + (f", {one_line(wave['goal'])}" if wave["goal"] else ""))
+    goal = f", {one_line(wave['goal'])}" if wave["goal"] else ""
+    tell(f"wave {number}: {_state(wave['state'])}{so_far(wave)}{goal}")
     for line in aligned(_member(w) for w in streams):
         tell(line)
     if wave["base_after"]:
@@ -59,7 +61,8 @@ def check(number: WaveNumber, plan: PlanFile = None, as_json: AsJson = False) ->
     require_wave(number, loaded.waves)
     with own_desk(here, loaded) as desk:
         report = check_wave(desk, number)
-    tell_landing(report.document(), as_json)
+        is_out = desk.state.wave(number).rolled_back is not None
+    tell_landing(report.document(), as_json, "reland" if is_out else "merge")
 
 
 def merge(

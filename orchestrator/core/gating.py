@@ -26,6 +26,12 @@ class Outcome(Enum):
     INFRASTRUCTURE = "infrastructure"
 
 
+def verdict_in_words(outcome: Outcome, ok: bool) -> str:
+    """`ok`: it does not block, whatever it came to."""
+    said = "no verdict" if outcome is Outcome.INFRASTRUCTURE else outcome.value
+    return f"{said}, only a warning" if ok and outcome is not Outcome.GREEN else said
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tips:
     """Where the planned branches stand, and which of their gates are green there."""

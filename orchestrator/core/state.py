@@ -389,6 +389,7 @@ LandingFact = (
 
 def _after_landing(state: State, fact: LandingFact) -> State:
     wave = state.wave(fact.wave)
+    tips = wave.landing.begun.tips if wave.landing else {}
     match fact:
         case f.LandingBegun():
             wave = replace(wave, landing=Landing(begun=fact))
@@ -401,12 +402,16 @@ def _after_landing(state: State, fact: LandingFact) -> State:
         case f.WaveLanded():
             complete = None if fact.left_out else fact
             wave = replace(wave, landing=None, landed=complete, parts=(*wave.parts, fact), rolled_back=None)
-            state = replace(state, workstreams=_merged(state, fact))
+            state = replace(state, workstreams=_merged(state, fact, tips))
     return replace(state, waves={**state.waves, fact.wave: wave})
 
 
-def _merged(state: State, fact: f.WaveLanded) -> Mapping[str, WorkstreamRecord]:
-    merged = {name: replace(state.of(name), phase=Merged(fact.wave)) for name in fact.landed}
+def _merged(state: State, fact: f.WaveLanded, tips: Mapping[str, str]) -> Mapping[str, WorkstreamRecord]:
+    records = {name: state.of(name) for name in fact.landed}
+    merged = {
+        name: replace(record, phase=Merged(fact.wave), tip=tips.get(name, record.tip))
+        for name, record in records.items()
+    }
     return {**state.workstreams, **merged}
 
 

@@ -176,9 +176,15 @@ def workstream_status(
         reason=reason,
         last_line=pulse.seen.last_line if pulse else "",
         port=record.port,
-        tip=tips.commits.get(workstream.name) or record.tip,
+        tip=_tip(record, tips.commits.get(workstream.name)),
         results=f"{worktree}/{workstream.results}" if worktree else None,
     )
+
+
+def _tip(record: WorkstreamRecord, standing: str | None) -> str | None:
+    """What landed counts, whatever became of the branch; a look at branches may be older than that."""
+    landed = record.tip if isinstance(record.phase, Merged) else None
+    return landed or standing or record.tip
 
 
 def _stage_name(workstream: Workstream, record: WorkstreamRecord) -> str | None:

@@ -94,11 +94,16 @@ def _standing(desk: Desk, quarantine: Git, tips: Mapping[str, str], reading: Rea
         if tip is not None and commits[tip] == tip:
             found.append(workstream)
             continue
-        lacks = "does not exist yet" if tip is None else f"points to {tip}, which is no commit here"
+        lacks = _absent(desk, workstream) if tip is None else f"points to {tip}, which is no commit here"
         reading.left_out.append(
             LeftOut(name=workstream.name, reason=f"its branch {workstream.branch} {lacks}")
         )
     return found
+
+
+def _absent(desk: Desk, workstream: Workstream) -> str:
+    cleaned = desk.state.of(workstream.name).cleaned
+    return "has landed and was cleaned away" if cleaned else "does not exist yet"
 
 
 # --- uncommitted work -----------------------------------------------------------------------------

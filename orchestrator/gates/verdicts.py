@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.checks import Finding
-from orchestrator.core.gating import Outcome
+from orchestrator.core.gating import Outcome, verdict_in_words
 from orchestrator.core.plan import Gate, HostName
 from orchestrator.gates.jobs import Job
 
@@ -60,11 +60,14 @@ class GateVerdict:
         return self.message.partition("\n")[0]
 
     @property
+    def said(self) -> str:
+        """What it came to: `red, only a warning`."""
+        return verdict_in_words(self.outcome, self.ok)
+
+    @property
     def finding(self) -> str:
         """What it came to and why: `red: exit status 3`."""
-        said = "no verdict" if self.outcome is Outcome.INFRASTRUCTURE else self.outcome.value
-        warns = ", only a warning" if self.severity == "warn" and not self.is_green else ""
-        return f"{said}{warns}" + (f": {self.why}" if not self.is_green else "")
+        return self.said + (f": {self.why}" if not self.is_green else "")
 
     @property
     def sentence(self) -> str:

@@ -28,19 +28,32 @@ def hold_index(root: Path, commit: str) -> Iterator[None]:
     """Keep every other git from committing or staging in a checkout, while base moves under it.
 
     Raises:
-        CommandFailed: another git is at work there.
+        CommandFailed: another git is at work there, or the lock cannot be written.
     """
     lock = git.git_dir(root) / "index.lock"
     try:
         descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError:
         raise CommandFailed(f"{root}: another git is at work there ({lock} exists)") from None
+    except OSError as error:
+        raise _not_held(lock, error) from error
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{index_mark(commit)}\n")
+        _mark(descriptor, lock, commit)
         yield
     finally:
         lock.unlink(missing_ok=True)
+
+
+def _mark(descriptor: int, lock: Path, commit: str) -> None:
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"{index_mark(commit)}\n")
+    except OSError as error:  # a full disk
+        raise _not_held(lock, error) from error
+
+
+def _not_held(lock: Path, error: OSError) -> CommandFailed:
+    return CommandFailed(f"{lock} cannot be written: {error.strerror}")
 
 
 def carry(worktree: Git, move: Step) -> None:

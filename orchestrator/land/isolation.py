@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.candidate import Candidate, pinned
+from orchestrator.candidate import PART, Candidate, pinned
 from orchestrator.core import gating
 from orchestrator.core.facts import PartTried, WaveIsolated
 from orchestrator.core.isolation import Ask, Outcome, search
@@ -60,6 +60,8 @@ class _Bench:
         self._desk = desk
         self._proposal = proposal
         self._first = first
+        # A gate that only warns accuses nobody: the run of what lands is enough for it.
+        self._deciding = frozenset(verdict.gate for verdict in first if verdict.severity == "block")
         self._by_tree: dict[str, Trial] = {}
         self._logs = desk.home.state.gates / "isolation" / f"wave-{proposal.wave}"
         shutil.rmtree(self._logs, ignore_errors=True)
@@ -88,9 +90,14 @@ class _Bench:
         desk.require_asker()
         desk.say(f"run {self._number}, {ask.purpose.value}: {' '.join(ask.members) or desk.plan.base}")
         try:
-            with pinned(desk.home.git, wave, candidate.commit, part="-part"):
+            with pinned(desk.home.git, wave, candidate.commit, part=PART):
                 verdicts = run_wave_gates(
-                    desk, wave, candidate.commit, base=candidate.base, use_cache=not ask.again
+                    desk,
+                    wave,
+                    candidate.commit,
+                    base=candidate.base,
+                    only=self._deciding,
+                    use_cache=not ask.again,
                 )
         except (CommandFailed, HostUnreachable) as error:
             return Trial(

@@ -143,7 +143,8 @@ def _merge(desk: Desk, wave: WaveNumber, partial: bool, dry_run: bool) -> Landin
         if proved.choice.reasons or dry_run:
             return report
         desk.require_asker()
-        green = tuple(verdict for verdict in report.gates if verdict.ok)
+        lands = (None, *proposal.tips)
+        green = tuple(verdict for verdict in report.gates if verdict.ok and verdict.workstream in lands)
         return replace(land(desk, proposal, candidate, replace(report, gates=green)), gates=report.gates)
 
 

@@ -116,9 +116,14 @@ def _follow(hold: Grip, path: Path, travel: Step, how: Callable[[Git, Step], Non
         raise _CannotFollow(f"{path}: {error.message}", error.hint) from error
 
 
+_NO_WRITING = ("No space left", "Read-only file system", "couldn't write", "unable to write")
+
+
 def _words(move: RefMove, error: git.RefsNotMoved) -> str:
     if error.interrupted:
         return f"{error.message}; nothing moved, or it is back"
+    if any(mark in error.message for mark in _NO_WRITING):
+        return f"the refs could not be written: {error.message}"
     return f"a branch or {move.base} moved meanwhile; run it again ({error.message})"
 
 

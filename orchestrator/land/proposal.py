@@ -141,9 +141,11 @@ def _built(
     tips: Mapping[str, CommitId],
     verdicts: Sequence[GateVerdict],
 ) -> tuple[Candidate | None, tuple[Reason, ...]]:
-    taken_out = desk.state.wave(wave).rolled_back
+    record = desk.state.wave(wave)
+    taken_out = record.rolled_back
     if taken_out is None:
-        built = build_candidate(desk.home.git, desk.plan, wave, base, tips, verdicts)
+        landed = record.members_landed
+        built = build_candidate(desk.home.git, desk.plan, wave, base, tips, verdicts, landed)
     else:
         built = build_return(desk.home.git, desk.plan, taken_out, base, tips, verdicts)
     if isinstance(built, Candidate):

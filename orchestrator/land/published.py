@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator import git
-from orchestrator.core.facts import WaveLanded
+from orchestrator.core.facts import WaveLanded, WaveRolledBack
 from orchestrator.desk import Desk
 from orchestrator.errors import CommandFailed
 from orchestrator.land.proposal import base_ref
+from orchestrator.land.publishing import Cause, NotPushed, not_pushed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,7 @@ class Published:
     problem: str | None = None
 
 
-def look_published(desk: Desk, parts: Sequence[WaveLanded]) -> Published:
+def look_published(desk: Desk, parts: Sequence[WaveLanded | WaveRolledBack]) -> Published:
     """A remote that cannot be asked may have it: nothing is taken back that others might hold."""
     repository, remote = desk.home.git, desk.plan.remote
     known = any(git.is_published(repository, part.base_after) for part in parts)
@@ -38,23 +39,24 @@ def look_published(desk: Desk, parts: Sequence[WaveLanded]) -> Published:
     return Published(is_so=known or has_it, remote_base=there)
 
 
-def push_base(desk: Desk, commit: str, published: Published) -> tuple[bool | None, str | None]:
-    """Base to the plan's remote, from where it was seen there. Failing changes nothing about the rollback."""
-    remote, ref = desk.plan.remote, base_ref(desk.plan)
-    if remote is None:
-        return None, None
+def push_base(desk: Desk, commit: str, published: Published) -> NotPushed | None:
+    """Base to the plan's remote, from where it was seen there; None once the remote has it.
+
+    Failing changes nothing about the rollback.
+    """
+    remote, ref, there = desk.plan.remote or "", base_ref(desk.plan), published.remote_base
     if published.problem is not None:
-        return False, published.problem
-    there = published.remote_base
+        return NotPushed(cause=Cause.FAILED, reason=published.problem)
     try:
-        known = there is None or git.find_commits(desk.home.git, [there])[there] is not None
-        if not known or (there is not None and not git.is_ancestor(desk.home.git, there, commit)):
-            return False, f"{remote} has commits on {desk.plan.base} that are not here"
+        known = there is not None and git.find_commits(desk.home.git, [there])[there] is not None
+        if known and git.is_ancestor(desk.home.git, commit, there or ""):
+            return None
+        if there is not None and not (known and git.is_ancestor(desk.home.git, there, commit)):
+            return NotPushed(
+                cause=Cause.MOVED, reason=f"{remote} has commits on {desk.plan.base} that are not here"
+            )
         leases = {ref: there or ""}
         refused = git.push(desk.home.git, remote, [f"{commit}:{ref}"], atomic=True, leases=leases)
     except CommandFailed as error:
-        return False, error.message
-    if refused:
-        return False, "; ".join(f"{name}: {why}" for name, why in refused.items())
-    desk.say(f"pushed to {remote}")
-    return True, None
+        return NotPushed(cause=Cause.FAILED, reason=error.message)
+    return not_pushed(refused)

@@ -59,6 +59,11 @@ def push_landing(repository: Git, remote: str, landing: WaveLanded) -> NotPushed
         return NotPushed(cause=Cause.MOVED, reason=error.message)
     except CommandFailed as error:
         return NotPushed(cause=Cause.FAILED, reason=error.message)
+    return not_pushed(refused)
+
+
+def not_pushed(refused: Mapping[str, str]) -> NotPushed | None:
+    """What the refs mean that a push was refused for; None where there are none."""
     if not refused:
         return None
     cause = Cause.MOVED if any(_is_stale(why) for why in refused.values()) else Cause.REJECTED

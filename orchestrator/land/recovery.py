@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from orchestrator import git
 from orchestrator.agent.files import open_lock, try_lock
-from orchestrator.candidate import unpin
+from orchestrator.candidate import unpin, unpin_parts
 from orchestrator.core.facts import (
     LandingBegun,
     LandingRefused,
@@ -57,6 +57,7 @@ def recover(desk: Desk) -> None:
 
 def finish_landings(desk: Desk) -> None:
     """As `recover`, for whoever holds the lock."""
+    unpin_parts(desk.home.git)
     for record in tuple(desk.state.waves.values()):
         if record.landing is not None:
             _finish(desk, record.landing.begun)

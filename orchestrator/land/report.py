@@ -94,6 +94,7 @@ class RollbackReport:
     already_rolled_back: bool = False
     pushed: bool | None = None
     push_error: str | None = None
+    push_cause: str | None = None
 
     def document(self) -> dict[str, Any]:
         return {

@@ -8,7 +8,15 @@ from itertools import pairwise
 
 from orchestrator import git
 from orchestrator.candidate import pinned
-from orchestrator.core.facts import RefStep, RollbackAsked, RollbackBegun, RollbackRefused, WaveLanded
+from orchestrator.core.facts import (
+    RefStep,
+    RollbackAsked,
+    RollbackBegun,
+    RollbackRefused,
+    WaveLanded,
+    WavePushed,
+    WavePushRefused,
+)
 from orchestrator.core.gating import needed_by
 from orchestrator.core.plan import CommitId, WaveNumber, WorkstreamName
 from orchestrator.desk import Desk
@@ -38,7 +46,8 @@ def rollback_wave(desk: Desk, number: int, *, by: str, dry_run: bool = False) ->
     with landing_lock(desk.home):
         finish_landings(desk)
         if not desk.state.wave(wave).parts:
-            return _nothing_to_do(desk, wave)
+            report = _nothing_to_do(desk, wave)
+            return report if dry_run else _push_again(desk, report)
         if not dry_run:
             desk.record(RollbackAsked(wave=wave, by=by))
         report = _roll_back(desk, wave, dry_run)
@@ -192,8 +201,32 @@ def _move(desk: Desk, report: RollbackReport, published: Published) -> RollbackR
         return replace(report, ok=False, base_after=before, reasons=(str(why),))
     desk.record(rolled_back(begun))
     desk.say(f"wave {report.wave}: {desk.plan.base} moved to {after[:12]}")
-    pushed, error = push_base(desk, after, published) if report.form == COMMIT else (None, None)
-    return replace(report, pushed=pushed, push_error=error)
+    return _pushed(desk, report, after, published)
+
+
+def _push_again(desk: Desk, report: RollbackReport) -> RollbackReport:
+    """What was rolled back before, for a remote that did not take it then."""
+    taken_out = desk.state.wave(report.wave).rolled_back
+    if taken_out is None or desk.plan.remote is None:
+        return report
+    return _pushed(desk, report, taken_out.base_after, look_published(desk, [taken_out]))
+
+
+def _pushed(desk: Desk, report: RollbackReport, commit: str, published: Published) -> RollbackReport:
+    """Where base went back, nobody has what was taken out: there is nothing to push."""
+    remote, wave = desk.plan.remote, report.wave
+    if remote is None or report.form != COMMIT:
+        return report
+    if desk.state.wave(wave).pushed == commit:
+        return replace(report, pushed=True)
+    failed = push_base(desk, commit, published)
+    if failed is None:
+        desk.record(WavePushed(wave=wave, remote=remote, commit=commit, tag=""))
+        desk.say(f"wave {wave}: pushed to {remote}")
+        return replace(report, pushed=True)
+    cause, reason = failed.cause.value, failed.reason
+    desk.record(WavePushRefused(wave=wave, remote=remote, commit=commit, tag="", cause=cause, reason=reason))
+    return replace(report, pushed=False, push_error=reason, push_cause=cause)
 
 
 def _refs(desk: Desk, report: RollbackReport) -> Iterator[RefStep]:

@@ -47,6 +47,10 @@ def insert(changelog: str, section: str, at: Spot) -> str:
     return before + gap + section.strip("\n").replace("\n", end) + end + close + after
 
 
+def has_heading(changelog: str, title: str) -> bool:
+    return any(heading.title == title for heading in _headings(_lines(changelog)))
+
+
 def find_spot(changelog: str) -> Spot:
     """Under `Unreleased`, behind loose text there; else above the newest version."""
     lines = _lines(changelog)

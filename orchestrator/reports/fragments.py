@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator import git
 from orchestrator.core.plan import FRAGMENTS
 from orchestrator.git import Git, TreeEntry
-from orchestrator.reports.changelog import TITLE, Spot, find_spot, insert
+from orchestrator.reports.changelog import TITLE, Spot, find_spot, has_heading, insert
 from orchestrator.reports.pages import page
 from orchestrator.reports.subject import Subject, Unusable
 from orchestrator.reports.text import as_items
@@ -84,14 +84,17 @@ def _with(repository: Git, changelog: str, subject: Subject, found: Sequence[Fra
     spot = find_spot(changelog)
     texts = [(f.kind, as_items(git.read_blob(repository, f.blob), spot.level + 1)) for f in found]
     said = [(kind, text) for kind, text in texts if text]
-    return insert(changelog, _section(subject, spot, said), spot) if said else changelog
+    # A wave that landed in parts, or came back with more, has a section already.
+    again = has_heading(changelog, subject.title)
+    title = f"{subject.title} (continued)" if again else subject.title
+    return insert(changelog, _section(title, spot, said), spot) if said else changelog
 
 
-def _section(subject: Subject, spot: Spot, said: Sequence[tuple[str, str]]) -> str:
+def _section(title: str, spot: Spot, said: Sequence[tuple[str, str]]) -> str:
     return page(
         "changelog.md.j2",
         level=spot.level,
-        title=subject.title,
+        title=title,
         loose=[text for kind, text in said if not kind],
         kinds=list(_by_kind(said)),
     )

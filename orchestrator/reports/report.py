@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from orchestrator.core import facts as f
 from orchestrator.core.plan import Plan
 from orchestrator.git import Git
 from orchestrator.reports import metrics as m
-from orchestrator.reports.landed import LandedWave, landed_subject
+from orchestrator.reports.landed import LandedWave, Turn, landed_subject
 from orchestrator.reports.session import report_page
-from orchestrator.reports.work import MemberWork, WaveWork, read_work
+from orchestrator.reports.story import in_words
+from orchestrator.reports.work import MemberWork, WaveWork, read_work, together
 
 _NOT_MEASURED = "not measured"
 
@@ -42,10 +44,11 @@ def wave_report(repository: Git, plan: Plan, landed: LandedWave) -> WaveReport:
     """Raises:
     CommandFailed: its commits are no longer in the repository.
     """
-    fact = landed.fact
-    with git.merging(git.common_dir(repository), fact.base_before) as neutral:
-        subject = landed_subject(neutral, plan, landed)
-        work = read_work(neutral, subject)
+    with git.merging(git.common_dir(repository), landed.last.base_before) as neutral:
+        works = [
+            read_work(neutral, landed_subject(neutral, plan, part, landed.names)) for part in landed.parts
+        ]
+        work = works[0] if len(works) == 1 else together(works)
         return WaveReport(
             landed=landed,
             work=work,
@@ -56,23 +59,25 @@ def wave_report(repository: Git, plan: Plan, landed: LandedWave) -> WaveReport:
 
 def _gates(landed: LandedWave) -> Iterator[f.GateFinished]:
     """The last verdict of each gate on exactly what landed."""
-    proved: dict[str | None, str] = {None: landed.fact.base_after}
-    proved.update(landed.tips)
+    proved: set[tuple[str | None, str]] = {*landed.tips.items()}
+    proved.update((None, part.fact.base_after) for part in landed.parts)
     found: dict[tuple[str | None, str], f.GateFinished] = {}
     for one in landed.history:
-        if isinstance(one.fact, f.GateFinished) and one.fact.wave == landed.fact.wave:
-            found[one.fact.workstream, one.fact.gate] = one.fact
+        gate = one.fact
+        if not isinstance(gate, f.GateFinished) or gate.wave != landed.last.wave:
+            continue
+        if (gate.workstream, gate.commit) in proved:
+            found[gate.workstream, gate.gate] = gate
     order: list[str | None] = [*landed.tips, None]
-    right = [gate for gate in found.values() if proved.get(gate.workstream) == gate.commit]
-    yield from sorted(right, key=lambda gate: order.index(gate.workstream))
+    yield from sorted(found.values(), key=lambda gate: order.index(gate.workstream))
 
 
 def _measures(repository: Git, work: WaveWork, landed: LandedWave) -> Measures:
     return Measures(
-        timing=m.timing(landed.history, landed.fact.landed, landed.at),
+        timing=m.timing(landed.history, landed.names, landed.parts[-1].at),
         tests_added=_tests_added(repository, work),
         type_errors=m.type_errors(tuple(_type_runs(landed))),
-        conflicts=m.conflicts(landed.history, landed.fact.wave),
+        conflicts=m.conflicts(landed.history, landed.last.wave),
         breaking=m.breaking(work.commits),
     )
 
@@ -92,7 +97,7 @@ def _text(repository: Git, commit: str, path: str) -> str:
 def _type_runs(landed: LandedWave) -> Iterator[m.TypeRun]:
     for one in landed.history:
         match one.fact:
-            case f.GateFinished(gate=m.TYPES_GATE) if one.fact.wave == landed.fact.wave:
+            case f.GateFinished(gate=m.TYPES_GATE) if one.fact.wave == landed.last.wave:
                 yield m.TypeRun(one.fact.workstream, one.fact.message or _log(one.fact))
 
 
@@ -105,7 +110,18 @@ def _log(fact: f.GateFinished) -> str:
 
 
 def page_of(report: WaveReport) -> str:
-    return report_page(report.work, report.gates, list(_rows(report)))
+    return report_page(report.work, report.gates, _turns(report.landed), list(_rows(report)))
+
+
+def _turns(landed: LandedWave) -> list[str]:
+    """How the wave came, went and came again; nothing where it landed once, as a whole."""
+    if len(landed.turns) == 1 and not landed.last.left_out:
+        return []
+    return [f"{_utc(at)}: {in_words(fact)}" for at, fact in landed.turns]
+
+
+def _utc(at: float) -> str:
+    return datetime.fromtimestamp(at, timezone.utc).isoformat(sep=" ", timespec="seconds")
 
 
 def _rows(report: WaveReport) -> Iterator[tuple[str, str]]:
@@ -136,17 +152,20 @@ def _number(value: float | None) -> str:
 
 def document(report: WaveReport, page: str) -> dict[str, Any]:
     """The report for programs; `page` is the one for people."""
-    fact, work = report.landed.fact, report.work
+    landed, work = report.landed, report.work
+    fact = landed.last
     return {
         "wave": fact.wave,
         "project": work.subject.project,
         "goal": work.subject.goal,
         "base": fact.base,
-        "base_before": fact.base_before,
+        "base_before": work.subject.base_commit,
         "base_after": fact.base_after,
         "tag": fact.tag,
-        "landed": list(fact.landed),
+        "landed": list(landed.names),
         "left_out": list(work.subject.left_out),
+        "rolled_back": landed.is_out,
+        "landings": [_turn(at, turn) for at, turn in landed.turns],
         "gates": [_gate(gate) for gate in report.gates],
         "metrics": _metrics(report),
         "workstreams": [_workstream(one) for one in work.members],
@@ -157,8 +176,30 @@ def document(report: WaveReport, page: str) -> dict[str, Any]:
     }
 
 
+def _turn(at: float, turn: Turn) -> dict[str, Any]:
+    return {
+        "at": _utc(at),
+        "what": "landed" if isinstance(turn, f.WaveLanded) else "rolled-back",
+        "workstreams": list(turn.landed),
+        "tag": turn.tag if isinstance(turn, f.WaveLanded) else None,
+        "base_before": turn.base_before,
+        "base_after": turn.base_after,
+    }
+
+
 def _gate(gate: f.GateFinished) -> dict[str, Any]:
-    keys = ("gate", "workstream", "ok", "cached", "seconds", "log", "commit", "message")
+    keys = (
+        "gate",
+        "workstream",
+        "ok",
+        "outcome",
+        "severity",
+        "cached",
+        "seconds",
+        "log",
+        "commit",
+        "message",
+    )
     return {key: getattr(gate, key) for key in keys}
 
 

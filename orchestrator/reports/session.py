@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.core.facts import GateFinished
 from orchestrator.git import Commit, LineCount
 from orchestrator.reports.pages import page
+from orchestrator.reports.story import finished_in_words
 from orchestrator.reports.subject import Next, Verdict
 from orchestrator.reports.text import code, inline, plain
 from orchestrator.reports.work import MemberWork, Totals, WaveWork
@@ -17,7 +18,7 @@ _COMMITS, _FILES, _DEBT, _LINE = 100, 200, 50, 160
 """Beyond these a document says only how many more there are."""
 
 
-def committed_page(work: WaveWork, verdicts: Sequence[Verdict]) -> str:
+def committed_page(work: WaveWork, verdicts: Sequence[Verdict | GateFinished]) -> str:
     """The document that a candidate carries: it stands before the wave's own gates have run."""
     subject = work.subject
     asked = ", ".join(inline(gate) for gate in subject.gates)
@@ -26,13 +27,23 @@ def committed_page(work: WaveWork, verdicts: Sequence[Verdict]) -> str:
     return _page(work, verdicts, wave_gates=gates if asked else "", measures=())
 
 
-def report_page(work: WaveWork, verdicts: Sequence[Verdict], measures: Sequence[tuple[str, str]]) -> str:
+def report_page(
+    work: WaveWork,
+    verdicts: Sequence[Verdict | GateFinished],
+    landings: Sequence[str],
+    measures: Sequence[tuple[str, str]],
+) -> str:
     """The document of a landed wave: with its own gates, and with what the journal knows."""
-    return _page(work, verdicts, wave_gates="", measures=measures)
+    return _page(work, verdicts, wave_gates="", landings=landings, measures=measures)
 
 
 def _page(
-    work: WaveWork, verdicts: Sequence[Verdict], *, wave_gates: str, measures: Sequence[tuple[str, str]]
+    work: WaveWork,
+    verdicts: Sequence[Verdict | GateFinished],
+    *,
+    wave_gates: str,
+    landings: Sequence[str] = (),
+    measures: Sequence[tuple[str, str]],
 ) -> str:
     subject = work.subject
     return page(
@@ -41,6 +52,7 @@ def _page(
         base=subject.base,
         origin=f"{subject.project}, wave {subject.wave} on {subject.base}. Generated from git and the gates.",
         summary=list(_summary(work)),
+        landings=landings,
         works=[_work(one) for one in work.members],
         operations=list(_operations(work)),
         gates=list(_gates(work, verdicts)),
@@ -117,7 +129,7 @@ def _operations(work: WaveWork) -> Iterator[str]:
             yield f"{tip} came with another branch"
 
 
-def _gates(work: WaveWork, verdicts: Sequence[Verdict]) -> Iterator[tuple[str, str, str]]:
+def _gates(work: WaveWork, verdicts: Sequence[Verdict | GateFinished]) -> Iterator[tuple[str, str, str]]:
     """What the plan asks for, in its order, then whatever else was run."""
     members = work.subject.members
     asked = [(gate, m.name) for m in members for gate in m.gates]
@@ -127,14 +139,13 @@ def _gates(work: WaveWork, verdicts: Sequence[Verdict]) -> Iterator[tuple[str, s
         yield gate, name or "the wave", _result(found.get((gate, name)))
 
 
-def _result(verdict: Verdict | None) -> str:
+def _result(verdict: Verdict | GateFinished | None) -> str:
     """Without how long it took, which is another each time; a fact's own time is told."""
     if verdict is None:
         return "not run"
-    took = ""
     if isinstance(verdict, GateFinished):
-        took = ", cached" if verdict.cached else f", {verdict.seconds:.1f} s"
-    return ("green" if verdict.ok else "red") + took
+        return f"{finished_in_words(verdict)}, {'cached' if verdict.cached else f'{verdict.seconds:.1f} s'}"
+    return verdict.said
 
 
 def _file(count: LineCount) -> tuple[str, str, str]:

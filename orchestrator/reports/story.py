@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact
+from orchestrator.core.gating import Outcome, verdict_in_words
 
 
 def concerns(fact: Fact, wave: int, workstreams: Collection[str]) -> bool:
@@ -30,32 +31,148 @@ def wave_of(fact: Fact) -> dict[str, int]:
 
 
 def in_words(fact: Fact) -> str | None:
-    """One line; None for a fact that its own fields tell well enough."""
+    """One line; None for a fact of a kind that has no words here."""
+    return _of_daemon(fact) or _of_worker(fact) or _of_landing(fact) or _of_parts(fact) or _of_after(fact)
+
+
+def _of_daemon(fact: Fact) -> str | None:
+    match fact:
+        case f.JournalBegun():
+            return f"a new journal; its launches end in {fact.token}"
+        case f.DaemonStarted():
+            return f"the daemon {fact.version} started as process {fact.pid}"
+        case f.DaemonStopped():
+            return f"the daemon, process {fact.pid}, stopped: {fact.why}"
+        case f.PlanRead():
+            return f"read {fact.source}, SHA-256 {_short(fact.digest)}"
+        case f.HostLost():
+            return f"does not answer: {fact.reason}"
+        case f.HostBack():
+            return f"answers; boot {fact.boot_id}"
+    return None
+
+
+def _of_worker(fact: Fact) -> str | None:
+    match fact:
+        case f.StartAsked():
+            return f"{fact.by} asked to start it"
+        case f.StopAsked():
+            return f"{fact.by} asked to stop it"
+        case f.RestartAsked():
+            return f"{fact.by} asked to restart it"
+        case f.DoneAsked():
+            return f"{fact.by} said that it is done"
+        case f.ReviewApproved():
+            return f"{fact.by} reviewed and approved {_short(fact.commit)}"
+        case f.HoldAccepted():
+            return f"{fact.by} accepted the hold; {_after(fact.next_stage)}"
+    return _of_launch(fact)
+
+
+def _of_launch(fact: Fact) -> str | None:
+    match fact:
+        case f.LaunchChosen():
+            gpus = f" with GPU {', '.join(map(str, fact.gpus))}" if fact.gpus else ""
+            return f"stage {fact.stage}, attempt {fact.attempt}, on {fact.host}{gpus}: launch {fact.launch}"
+        case f.Launched():
+            branch = "new branch" if fact.made_branch else "branch"
+            port = f", port {fact.port}" if fact.port is not None else ""
+            return f"launched {fact.launch} in {fact.worktree}, {branch} at {_short(fact.tip)}{port}"
+        case f.LaunchRefused():
+            log = f"; log {fact.log}" if fact.log else ""
+            return f"not launched ({fact.cause}): {fact.message}{log}"
+        case f.LaunchEnded():
+            return f"{fact.launch} ended after {fact.elapsed_s:.1f} s: {_ending(fact)}"
+    return _of_stage(fact)
+
+
+def _of_stage(fact: Fact) -> str | None:
+    match fact:
+        case f.StagePassed():
+            return f"{fact.launch} passed{_metrics(fact.metrics)}; {_after(fact.next_stage)}"
+        case f.StageHeld():
+            return f"{fact.launch} is held: {'; '.join(fact.unmet)}"
+        case f.RetryChosen():
+            return f"repeats after {fact.delay_s:.0f} s: {fact.reason}"
+        case f.GaveUp():
+            return f"gave up: {fact.reason}"
+        case f.BranchPushed():
+            return f"pushed {_short(fact.commit)} to {fact.remote}"
+        case f.PushRefused():
+            return f"{fact.remote} refused {_short(fact.commit)}: {fact.reason}"
+    return None
+
+
+def _of_landing(fact: Fact) -> str | None:
     match fact:
         case f.LandingAsked():
             return f"{fact.by} asked to land it"
         case f.WaveProposed():
             return "; ".join(_seen(fact))
-        case f.GateFinished():
-            return _gate(fact)
         case f.LandingBegun():
-            return f"begins to move {'; '.join(_move(step) for step in moves(fact))}"
+            return _begins(moves(fact))
         case f.WaveLanded():
-            base = f.RefStep(ref=f"refs/heads/{fact.base}", old=fact.base_before, new=fact.base_after)
-            return f"landed {' '.join(fact.landed)}: {_move(base)}; tag {fact.tag}"
+            missing = f"; left out: {' '.join(fact.left_out)}" if fact.left_out else ""
+            return f"landed {' '.join(fact.landed)}: {_base(fact)}; tag {fact.tag}{missing}"
         case f.LandingRefused():
             return f"not landed: {'; '.join(fact.reasons)}"
         case f.LandingUndone():
             base = f.RefStep(ref=f"refs/heads/{fact.base}", old=fact.candidate, new=fact.base_before)
             return f"undone: {'; '.join(fact.reasons)}; {_move(base)}"
         case f.WavePushed():
-            return f"pushed {_short(fact.commit)} and the tag {fact.tag} to {fact.remote}"
+            tag = f" and the tag {fact.tag}" if fact.tag else ""
+            return f"pushed {_short(fact.commit)}{tag} to {fact.remote}"
         case f.WavePushRefused():
             return f"{fact.remote} did not take {_short(fact.commit)} ({fact.cause}): {fact.reason}"
-        case f.BranchPushed():
-            return f"pushed {_short(fact.commit)} to {fact.remote}"
-        case f.PushRefused():
-            return f"{fact.remote} refused {_short(fact.commit)}: {fact.reason}"
+    return None
+
+
+def _of_parts(fact: Fact) -> str | None:
+    """Gates, and the search for what makes them red."""
+    match fact:
+        case f.GateFinished():
+            return _gate(fact)
+        case f.GateRetried():
+            log = f"; log {fact.log}" if fact.log else ""
+            on = f"{fact.gate} on {_short(fact.commit)}"
+            return f"{on}: run {fact.attempt} came to no verdict, once more: {fact.reason}{log}"
+        case f.PartTried():
+            return _tried(fact)
+        case f.WaveIsolated():
+            return "; ".join(_isolated(fact))
+    return None
+
+
+def _of_after(fact: Fact) -> str | None:
+    """What was foreseen, taken out and taken away."""
+    match fact:
+        case f.ConflictForeseen():
+            return f"{' and '.join(fact.between)} would conflict: {', '.join(fact.files) or 'as a whole'}"
+        case f.OverlapForeseen():
+            return f"{' and '.join(fact.between)} both touch {', '.join(fact.files)}"
+        case f.ForecastCleared():
+            return f"{' and '.join(fact.between)}: what was foreseen is gone"
+        case f.RollbackAsked():
+            return f"{fact.by} asked to roll it back"
+        case f.RollbackBegun():
+            base = f.RefStep(ref=f"refs/heads/{fact.base}", old=fact.base_before, new=fact.base_after)
+            return _begins((*fact.refs, base))
+        case f.WaveRolledBack():
+            how = "base went back" if fact.form == "reset" else "by a new commit"
+            return f"rolled back {' '.join(fact.landed)}, {how}: {_base(fact)}"
+        case f.RollbackRefused():
+            return f"not rolled back: {'; '.join(fact.reasons)}"
+    return _of_cleaning(fact)
+
+
+def _of_cleaning(fact: Fact) -> str | None:
+    match fact:
+        case f.CleaningAsked():
+            return f"{fact.by} asked to clean {' '.join(fact.workstreams) or 'all that landed'}"
+        case f.WorkstreamCleaned():
+            return f"cleaned: {'; '.join(_cleaned(fact))}"
+        case f.CleaningRefused():
+            return f"not cleaned: {'; '.join(fact.reasons)}"
     return None
 
 
@@ -76,10 +193,72 @@ def _seen(fact: f.WaveProposed) -> Iterator[str]:
 
 def _gate(fact: f.GateFinished) -> str:
     took = "cached" if fact.cached else f"{fact.seconds:.1f} s"
-    verdict = f"{fact.gate} on {_short(fact.commit)}: {'green' if fact.ok else 'red'} ({took})"
+    verdict = f"{fact.gate} on {_short(fact.commit)}: {finished_in_words(fact)} ({took})"
+    if _outcome(fact) is Outcome.GREEN:
+        return verdict
     why = fact.message.partition("\n")[0]
-    log = f"; log {fact.log}" if fact.log and not fact.ok else ""
-    return verdict + (f": {why}" if why and not fact.ok else "") + log
+    return verdict + (f": {why}" if why else "") + (f"; log {fact.log}" if fact.log else "")
+
+
+def finished_in_words(fact: f.GateFinished) -> str:
+    """What a gate came to, also one that may be red."""
+    return verdict_in_words(_outcome(fact), fact.ok)
+
+
+def _outcome(fact: f.GateFinished) -> Outcome:
+    return Outcome(fact.outcome) if fact.outcome else Outcome.GREEN if fact.ok else Outcome.RED
+
+
+def _tried(fact: f.PartTried) -> str:
+    gates = f" ({', '.join(fact.red)})" if fact.red else ""
+    known = ", known from an equal tree" if fact.reused else ""
+    logs = f"; log {' '.join(fact.logs)}" if fact.logs else ""
+    who = " ".join(fact.workstreams) or "base alone"
+    return (
+        f"run {fact.run}, {fact.purpose}: {who} at {_short(fact.commit)}: {fact.outcome}{gates}{known}{logs}"
+    )
+
+
+def _isolated(fact: f.WaveIsolated) -> Iterator[str]:
+    yield f"searched for the cause: {fact.verdict}"
+    yield from fact.causes
+    if fact.proven:
+        yield f"green without {' '.join(fact.left_out)}: {' '.join(fact.proven)}"
+
+
+def _cleaned(fact: f.WorkstreamCleaned) -> Iterator[str]:
+    tip = f", was {_short(fact.tip)}" if fact.tip else ""
+    yield f"branch {fact.branch} deleted{tip}"
+    if fact.worktree:
+        yield f"worktree {fact.worktree} removed"
+    if fact.kept:
+        yield f"{fact.kept_bytes} bytes kept in {fact.kept}"
+    if fact.trash:
+        yield f"untracked files kept as {fact.trash}"
+
+
+def _ending(fact: f.LaunchEnded) -> str:
+    if fact.signal:
+        how = f"killed by {fact.signal}"
+    else:
+        how = "exit status unknown" if fact.exit_code is None else f"exit status {fact.exit_code}"
+    return how if fact.cause == "exited" else f"{how} ({fact.cause})"
+
+
+def _after(next_stage: int | None) -> str:
+    return "that was the last stage" if next_stage is None else f"stage {next_stage + 1} follows"
+
+
+def _metrics(metrics: Mapping[str, float]) -> str:
+    return f" with {', '.join(f'{key} {value:.6g}' for key, value in metrics.items())}" if metrics else ""
+
+
+def _begins(steps: Iterable[f.RefStep]) -> str:
+    return f"begins to move {'; '.join(_move(step) for step in steps if step.old != step.new)}"
+
+
+def _base(fact: f.WaveLanded | f.WaveRolledBack) -> str:
+    return _move(f.RefStep(ref=f"refs/heads/{fact.base}", old=fact.base_before, new=fact.base_after))
 
 
 def _move(step: f.RefStep) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +19,7 @@ class Verdict(Protocol):
     def workstream(self) -> str | None: ...
 
     @property
-    def ok(self) -> bool: ...
+    def said(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +70,16 @@ class Unusable:
 
 
 def subject_of(
-    plan: Plan, number: WaveNumber, *, base: str, head: str, tips: Mapping[str, str], contained: Sequence[str]
+    plan: Plan,
+    number: WaveNumber,
+    *,
+    base: str,
+    head: str,
+    tips: Mapping[str, str],
+    contained: Sequence[str],
+    landed: Collection[str] = (),
 ) -> Subject:
+    """`landed` are those of the wave that came with an earlier part of it."""
     wave = plan.waves[number]
     return Subject(
         project=plan.project,
@@ -82,7 +90,7 @@ def subject_of(
         head=head,
         members=tuple(member_of(w, tips[w.name]) for w in plan.of_wave(number) if w.name in tips),
         contained=tuple(contained),
-        left_out=tuple(name for name in wave.workstreams if name not in tips),
+        left_out=tuple(name for name in wave.workstreams if name not in tips and name not in landed),
         gates=plan.wave_gate_names(number),
         following=tuple(
             Next(wave=n, goal=w.goal, workstreams=w.workstreams) for n, w in plan.waves.items() if n > number

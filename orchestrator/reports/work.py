@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator import git
 from orchestrator.core.plan import is_fragment_of
@@ -66,15 +66,54 @@ def read_work(repository: Git, subject: Subject) -> WaveWork:
     base, head = subject.base_commit, subject.head
     merges = dict(_merges(repository, subject))
     members = tuple(_member(repository, subject, m, merges.get(m.tip)) for m in subject.members)
-    once = {commit.id: commit for work in members for commit in work.commits}
     return WaveWork(
         subject=subject,
         members=members,
-        commits=tuple(sorted(once.values(), key=lambda c: (c.authored_at, c.id), reverse=True)),
+        commits=_newest_first(members),
         counts=tuple(c for c in git.line_counts(repository, base, head) if not _goes(subject, c.path)),
         decisions=tuple(_decisions(repository, base, head)),
         debt=git.added_lines(repository, base, head, DEBT),
     )
+
+
+def together(works: Sequence[WaveWork]) -> WaveWork:
+    """The work of a wave that landed in parts, as one."""
+    first, last = works[0], works[-1]
+    members = tuple(member for work in works for member in work.members)
+    subject = replace(
+        last.subject,
+        base_commit=first.subject.base_commit,
+        members=tuple(work.member for work in members),
+        contained=tuple(name for work in works for name in work.subject.contained),
+    )
+    return WaveWork(
+        subject=subject,
+        members=members,
+        commits=_newest_first(members),
+        counts=_added_up([count for work in works for count in work.counts]),
+        decisions=tuple(decision for work in works for decision in work.decisions),
+        debt=tuple(line for work in works for line in work.debt),
+    )
+
+
+def _newest_first(members: Sequence[MemberWork]) -> tuple[Commit, ...]:
+    once = {commit.id: commit for work in members for commit in work.commits}
+    return tuple(sorted(once.values(), key=lambda c: (c.authored_at, c.id), reverse=True))
+
+
+def _added_up(counts: Sequence[LineCount]) -> tuple[LineCount, ...]:
+    found: dict[str, LineCount] = {}
+    for count in counts:
+        known = found.get(count.path, LineCount(count.path, 0, 0))
+        found[count.path] = LineCount(
+            count.path, _sum(known.added, count.added), _sum(known.removed, count.removed)
+        )
+    return tuple(found[path] for path in sorted(found))
+
+
+def _sum(a: int | None, b: int | None) -> int | None:
+    """None for a binary file."""
+    return None if a is None or b is None else a + b
 
 
 def _goes(subject: Subject, path: str) -> bool:

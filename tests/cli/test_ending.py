@@ -134,7 +134,7 @@ def test_events_are_lines_for_people_and_for_programs(planned: Project) -> None:
     write_journal(planned, ("JournalBegun", '{"token": "t"}'), ("StartAsked", asked))
     assert [one["kind"] for one in planned.events()] == ["JournalBegun", "StartAsked"]
     line = planned.ok("events").out.splitlines()[1]
-    assert re.match(r'2026-01-02 \d\d:04:05  StartAsked +i3d +by="ada lovelace"$', line)
+    assert re.match(r"2026-01-02 \d\d:04:05  StartAsked +i3d +ada lovelace asked to start it$", line)
 
 
 def test_the_events_of_a_wave_are_its_own_and_those_of_its_workstreams(planned: Project) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
+import structlog
 
+from orchestrator.client import _last_line
 from orchestrator.core import facts as f
-from orchestrator.daemon import Daemon, DaemonDesk
-from orchestrator.errors import Refused
+from orchestrator.daemon import Daemon, DaemonDesk, _told
+from orchestrator.errors import Bug, ExitStatus, JournalError, OrchestratorError, Refused
 from orchestrator.home import find_home
 from orchestrator.journal import Journal
+from orchestrator.land.recovery import landing_lock
 from orchestrator.plan_file import load_plan
+from orchestrator.requests import RollBackWave
 from orchestrator.talk import Talk
 from tests.support.repository import pin, repository_at
 
@@ -32,3 +38,97 @@ def test_who_records_after_the_daemon_has_left_is_told_so(
         daemon.run()
         with pytest.raises(Refused, match="leaving"):
             DaemonDesk(daemon, Talk()).record(f.LandingAsked(wave=1, by="nobody"))
+
+
+@pytest.mark.timeout(30)
+def test_on_a_full_disk_whoever_records_is_told_that_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin(monkeypatch, tmp_path)
+    with repository_at(tmp_path / "r") as repository:
+        (repository.path / "waves.yaml").write_text(PLAN)
+        home = find_home(repository.path)
+        home.state.create()
+        journal = Journal.open(home.state.journal)
+        daemon = Daemon(load_plan(repository.path / "waves.yaml"), home, journal)
+        journal._connection.execute("PRAGMA max_page_count=1")
+        huge = f.LandingRefused(wave=1, reasons=("x" * 100_000,))
+        heard: list[OrchestratorError] = []
+
+        def record() -> None:
+            try:
+                DaemonDesk(daemon, Talk()).record(huge)
+            except OrchestratorError as error:
+                heard.append(error)
+
+        asker = threading.Thread(target=record)
+        asker.start()
+        with pytest.raises(JournalError, match="full"):
+            daemon.run()
+        asker.join()
+        (error,) = heard
+        assert isinstance(error, JournalError) and "disk is full" in error.message
+        assert error.hint is not None and "make room" in error.hint
+        with pytest.raises(JournalError, match="full"):
+            DaemonDesk(daemon, Talk()).require_asker()
+
+
+@pytest.mark.timeout(30)
+def test_a_landing_waits_until_an_interrupted_one_is_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin(monkeypatch, tmp_path)
+    with repository_at(tmp_path / "r") as repository:
+        (repository.path / "waves.yaml").write_text(PLAN)
+        home = find_home(repository.path)
+        home.state.create()
+        daemon = Daemon(load_plan(repository.path / "waves.yaml"), home, Journal.open(home.state.journal))
+        daemon.settled.clear()
+        talk = Talk()
+        with landing_lock(home):  # as the one that settles holds it
+            daemon._run_errand(RollBackWave(wave=1, by="ada"), talk)
+            line = talk.next_line(10)
+            assert line is not None and "settled, first" in line["say"]
+        daemon.settled.set()
+        line = talk.next_line(10)
+        assert line is not None and line["answer"]["reasons"] == ["wave 1 has not landed"]
+
+
+def test_what_an_earlier_daemon_wrote_is_not_told_as_the_reason(tmp_path: Path) -> None:
+    log = tmp_path / "daemon.log"
+    log.write_text("long ago\n")
+    size = log.stat().st_size
+    assert _last_line(log, size) == "it said nothing"
+    with log.open("a") as more:
+        more.write("first\nlast\n")
+    assert _last_line(log, size) == "last"
+
+
+@pytest.mark.timeout(30)
+def test_whoever_asked_is_answered_although_no_log_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin(monkeypatch, tmp_path)
+    with repository_at(tmp_path / "r") as repository:
+        (repository.path / "waves.yaml").write_text(PLAN)
+        home = find_home(repository.path)
+        home.state.create()
+        daemon = Daemon(load_plan(repository.path / "waves.yaml"), home, Journal.open(home.state.journal))
+        lock = home.state.root / "landing.lock"
+        lock.symlink_to(lock)
+        talk = Talk()
+        with Path("/dev/full").open("w") as full_disk:
+            structlog.configure(logger_factory=structlog.PrintLoggerFactory(full_disk))
+            daemon._run_errand(RollBackWave(wave=1, by="ada"), talk)
+            line = talk.next_line(10)
+            for thread in threading.enumerate():
+                if thread.name == "errand":
+                    thread.join()
+            structlog.reset_defaults()
+        assert line is not None and "symbolic links" in line["refused"]["message"]
+
+
+def test_a_full_disk_is_no_bug(tmp_path: Path) -> None:
+    told = _told(OSError(ENOSPC, "No space left on device", "/r/x"), tmp_path)
+    assert (told.message, told.exit_status) == ("No space left on device: /r/x", ExitStatus.OUTSIDE)
+    assert isinstance(_told(ValueError("?"), tmp_path), Bug)

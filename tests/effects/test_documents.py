@@ -26,7 +26,7 @@ CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n### Added\n- pending\n\n## [1.0.0
 class Green:
     gate: str
     workstream: str | None
-    ok: bool = True
+    said: str = "green"
 
 
 def plan(scene: Scene, *names: str, goal: str = "") -> Plan:

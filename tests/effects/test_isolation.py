@@ -317,3 +317,14 @@ def test_it_ends_when_whoever_asked_has_gone(scene: Scene, monkeypatch: pytest.M
     with pytest.raises(KeyboardInterrupt):
         merge(desk, partial=True)
     assert scene.refs() == refs and len(desk.of_kind(f.PartTried)) == 2
+
+
+def test_what_a_killed_search_left_pinned_goes(scene: Scene) -> None:
+    desk = three(scene)
+    refs = scene.refs()
+    left = scene.repo.git("commit-tree", "-m", "a part", "main^{tree}")
+    scene.repo.git("update-ref", "refs/orchestrator/candidates/wave1-part", left)
+    whole = "refs/orchestrator/candidates/wave2"  # somebody checks that wave now
+    scene.repo.git("update-ref", whole, left)
+    recover(desk)
+    assert scene.refs() == {**refs, whole: left}

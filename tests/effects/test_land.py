@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from orchestrator.core import facts as f
 from orchestrator.core.plan import Gate
 from orchestrator.core.state import Done, Merged
-from orchestrator.errors import Refused, UsageError
+from orchestrator.errors import CommandFailed, Refused, UsageError
 from orchestrator.land import recover
+from orchestrator.land.following import hold_index
 from orchestrator.land.moving import NotMoved, carry_out
 from orchestrator.land.recovery import INTERRUPTED, landing_lock, move_of
 from orchestrator.site import find_home
@@ -578,3 +580,18 @@ def test_check_of_sound_but_unfinished_work_says_yes(scene: Scene) -> None:
 def test_check_of_nothing_says_no(scene: Scene) -> None:
     report = check(scene.desk(workstream("a"), done=False))
     assert report.reasons == ("none of its branches exists yet",)
+
+
+def test_an_index_that_cannot_be_held_refuses_before_anything_moves(scene: Scene) -> None:
+    lock = scene.root / ".git" / "index.lock"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # as on a full disk, nothing can be written
+    try:
+        with (
+            pytest.raises(CommandFailed, match="lock cannot be written"),
+            hold_index(scene.root, "c"),
+        ):
+            raise AssertionError("it was held")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not lock.exists()

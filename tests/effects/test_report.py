@@ -12,6 +12,7 @@ from orchestrator.core.facts import Fact, LaunchId
 from orchestrator.errors import Refused
 from orchestrator.git import Git
 from orchestrator.journal import Entry
+from orchestrator.land.rollback import rollback_wave
 from orchestrator.reports.landed import find_landed
 from orchestrator.reports.report import document, page_of, wave_report
 from orchestrator.reports.story import in_words
@@ -137,7 +138,8 @@ def test_the_story_names_who_asked_what_was_seen_each_gate_and_each_ref(scene: S
     scene.work("a", {"changelog.d/a.md": "- a\n"})
     desk = scene.desk(workstream("a", gate("tests", "true")))
     assert merge(desk).ok
-    story = [words for fact in desk.facts if (words := in_words(fact)) is not None]
+    asked = next(i for i, fact in enumerate(desk.facts) if isinstance(fact, f.LandingAsked))
+    story = [in_words(fact) or "" for fact in desk.facts[asked:]]
     tip, landed, tag = (scene.tip(name)[:12] for name in ("p/a", "main", "p/wave1"))
     assert story[0] == "ada asked to land it"
     assert story[1] == f"saw main at {before[:12]}, a at {tip}; would write CHANGELOG.md changelog.d/a.md"
@@ -181,3 +183,48 @@ def test_a_wave_that_the_plan_has_forgotten_is_told_from_the_journal(scene: Scen
     found, page = reported(other)
     assert (found["wave"], found["landed"], found["metrics"]["commits"]) == (1, ["a"], 1)
     assert page.startswith("# Wave 1\n")
+
+
+def test_a_wave_that_landed_in_parts_is_told_as_one_with_every_landing(scene: Scene) -> None:
+    scene.repo.commit_files("start", {"docs/sessions/README.md": "x\n"})
+    before = scene.tip("main")
+    scene.work("a", {"a": "1\n"})
+    scene.work("b", {"b": "1\n", "bad": "1\n"})
+    desk = scene.desk(
+        workstream("a", gate("own", "exit 1", severity="warn")),
+        workstream("b", gate("clean", "test ! -e bad")),
+    )
+    assert merge(desk, partial=True).landed == ("a",)
+    found, page = reported(desk)
+    assert (found["landed"], found["left_out"], found["rolled_back"]) == (["a"], ["b"], False)
+    assert "- b of this wave has not landed" in page
+    assert "| own | a | red, only a warning, " in page
+    scene.work("b", {"b": "2\n"})
+    scene.repo.git("rm", "--quiet", "bad", cwd=scene.worktrees / "b")
+    scene.repo.git("commit", "--quiet", "-m", "mended", cwd=scene.worktrees / "b")
+    assert merge(desk).ok
+    found, page = reported(desk)
+    assert (found["landed"], found["left_out"]) == (["a", "b"], [])
+    assert (found["base_before"], found["base_after"]) == (before, scene.tip("main"))
+    assert [(one["what"], one["workstreams"], one["tag"]) for one in found["landings"]] == [
+        ("landed", ["a"], "p/wave1"),
+        ("landed", ["b"], "p/wave1.2"),
+    ]
+    assert {file["path"] for file in found["files"]} == {"a", "b"}
+    assert "has not landed" not in page and "## Landings" in page
+    second = (scene.root / "docs/sessions/wave-1.md").read_text().partition("\n---\n")[2]
+    assert "- 1 workstream: b" in second
+    assert "not part of it" not in second and "has not landed" not in second
+
+
+def test_a_wave_that_was_rolled_back_says_so(scene: Scene) -> None:
+    scene.work("a", {"a": "1"})
+    desk = scene.desk(workstream("a"))
+    assert merge(desk).ok and rollback_wave(desk, 1, by="ada").ok
+    found, page = reported(desk)
+    assert (found["rolled_back"], found["landed"]) == (True, ["a"])
+    assert "rolled back a, base went back: refs/heads/main" in page.partition("## Landings")[2]
+    assert merge(desk, again=True).ok
+    again, _ = reported(desk)
+    assert [one["what"] for one in again["landings"]] == ["landed", "rolled-back", "landed"]
+    assert not again["rolled_back"] and again["landed"] == ["a"]

@@ -21,6 +21,7 @@ from orchestrator.core.plan import Needs, WaveNumber
 from orchestrator.core.state import Done, Merged
 from orchestrator.errors import UsageError
 from orchestrator.land import LandingReport, RollbackReport, merge_wave, recover, rollback_wave
+from orchestrator.reports.story import in_words
 from tests.support.killing import killed, killing_git
 from tests.support.landing import Desk, Scene, gate, landing_scene, merge, scene_fixture, workstream
 
@@ -233,6 +234,33 @@ def test_a_remote_that_does_not_answer_may_have_it(scene: Scene) -> None:
     assert report.push_error and "origin may have it already" in report.notes[0]
 
 
+def test_a_rollback_that_could_not_be_pushed_is_pushed_when_asked_again(scene: Scene) -> None:
+    remote = bare_remote(scene)
+    desk = landed(scene, remote="origin")
+    remote.rename(remote.with_name("away.git"))
+    assert roll_back(desk).push_cause == "failed"
+    assert roll_back(desk, dry_run=True).pushed is None
+    remote.with_name("away.git").rename(remote)
+    again = roll_back(desk)
+    assert (again.already_rolled_back, again.pushed) == (True, True)
+    assert scene.repo.git("rev-parse", "main", cwd=remote) == scene.tip("main")
+    assert roll_back(desk).pushed is True
+    story = [in_words(fact) for fact in desk.facts if isinstance(fact, f.WavePushed | f.WavePushRefused)]
+    assert story[1] is not None and story[1].startswith(
+        f"origin did not take {scene.tip('main')[:12]} (failed)"
+    )
+    assert story[2:] == [f"pushed {scene.tip('main')[:12]} to origin"]
+
+
+def test_a_rollback_that_the_remote_refuses_is_told_from_one_that_failed(scene: Scene) -> None:
+    remote = bare_remote(scene)
+    desk = landed(scene, remote="origin")
+    hook = remote / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    assert roll_back(desk).push_cause == "rejected"
+
+
 def test_a_remote_that_went_on_is_not_overwritten(scene: Scene) -> None:
     remote = bare_remote(scene)
     desk = landed(scene, remote="origin")
@@ -243,6 +271,7 @@ def test_a_remote_that_went_on_is_not_overwritten(scene: Scene) -> None:
     report = roll_back(desk)
     assert (report.ok, report.pushed) == (True, False)
     assert report.push_error == "origin has commits on main that are not here"
+    assert report.push_cause == "moved"
     assert scene.repo.git("rev-parse", "main", cwd=remote) == theirs
 
 
