@@ -82,7 +82,7 @@ def test_variables_a_hook_leaves_behind_are_not_seen(
 def test_git_that_is_not_installed(plain: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(CommandFailed, match="git is not installed"):
-        git.common_dir(git.Git(plain.path))
+        git.refs(git.Git(plain.path))
 
 
 def test_a_command_that_hangs_is_ended_at_its_deadline(plain: Repository) -> None:
