@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,9 @@ _KEPT = re.compile(
     r"|TERMINAL_PROMPT|EDITOR|OPTIONAL_LOCKS|MERGE_AUTOEDIT|PAGER)$"
 )
 _PASSWORD = re.compile(r"(://[^/@\s:]*):[^/@\s]*@")
+
+
+_loading = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +137,15 @@ def _executor() -> Any:
 
     All of it takes 20 ms more to load, runs `git version` twice at import and raises where git is absent.
     """
-    package = find_spec("git")
-    assert package is not None
-    sys.modules.setdefault("git", module_from_spec(package))
-    from git.cmd import Git as Executor
+    with _loading:
+        package = find_spec("git")
+        assert package is not None
+        sys.modules.setdefault("git", module_from_spec(package))
+        from git.cmd import Git as Executor
 
-    # Whoever imports the package itself gets the whole of it; what was loaded here stays its part.
-    if not hasattr(sys.modules["git"], "Git"):
-        del sys.modules["git"]
+        # Whoever imports the package itself gets the whole of it; what was loaded here stays its part.
+        if not hasattr(sys.modules["git"], "Git"):
+            del sys.modules["git"]
     return Executor()
 
 

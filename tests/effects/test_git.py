@@ -351,3 +351,20 @@ def _with_open_file(path: Path) -> set[int]:
         except OSError:
             continue
     return found
+
+
+def test_threads_that_run_the_first_commands_do_not_meet(plain: Repository) -> None:
+    program = f"""
+import sys, threading
+sys.setswitchinterval(1e-6)
+from orchestrator import git
+said = []
+ask = lambda: said.append(git.Git({str(plain.path)!r}).text("rev-parse", "--is-bare-repository"))
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+import git
+print(said == ["false"] * 8, git.Repo.__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "True Repo\n", done.stderr

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -578,3 +580,22 @@ def test_check_of_sound_but_unfinished_work_says_yes(scene: Scene) -> None:
 def test_check_of_nothing_says_no(scene: Scene) -> None:
     report = check(scene.desk(workstream("a"), done=False))
     assert report.reasons == ("none of its branches exists yet",)
+
+
+def test_a_check_that_knows_every_gate_merges_each_branch_once_and_checks_nothing_out(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, git = tmp_path / "git.log", tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {shutil.which("git")} "$@"\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    every = gate("tests", "true")
+    for name in ("a", "b"):
+        scene.work(name, {f"{name}.new": "1"})
+    desk = scene.desk(workstream("a", every), workstream("b", every), waves={1: {"gates": (every,)}})
+    check(desk)
+    log.write_text("")
+    assert all(verdict.cached for verdict in check(desk).gates)
+    asked = log.read_text()
+    assert asked.count(" merge-tree ") == 2 and " checkout " not in asked and " status " not in asked
