@@ -60,7 +60,7 @@ class Toolchains:
 
 def read_ahead(home: Home, workstreams: Iterable[Workstream]) -> None:
     """Begin to read this machine's toolchain, which gates of these are going to ask for."""
-    paths = {w.env.get("PATH") for w in workstreams if w.host == LOCAL and any(gate.run for gate in w.gates)}
+    paths = {w.env.get("PATH") for w in workstreams if w.host == LOCAL and any(map(runs_commands, w.gates))}
     for path in paths:
         threading.Thread(target=_read_here, args=(home, path), name="toolchain", daemon=True).start()
 
