@@ -39,10 +39,13 @@ def _look(project: Project) -> Iterator[Figure]:
     yield Figure(what="local agent's memory", ours=agent.resident_mb(), unit="MB")
     own = sum(supervisor.own_mb() for supervisor in supervisors) / WORKERS
     yield Figure(what="a worker's supervisor and leader, memory of their own", ours=own, unit="MB")
+    commands_s, since = daemon.commands_s(), time.monotonic()
     usage = _percent([daemon], [agent], supervisors)
+    git = 100 * (daemon.commands_s() - commands_s) / (time.monotonic() - since)
     names = ("daemon", "local agent", f"{len(supervisors)} supervisors and leaders")
     for name, percent in zip(names, usage, strict=True):
         yield Figure(what=f"{name}, of a core", ours=percent, unit="%")
+    yield Figure(what="git commands of the daemon, which looks for conflicts, of a core", ours=git, unit="%")
     both = usage[0] + usage[1]
     yield Figure(what="daemon and agent, of a core", ours=both, unit="%", limit=PROCESSOR_LIMIT_PERCENT)
 

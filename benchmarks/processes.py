@@ -21,6 +21,11 @@ class Process:
         fields = _stat(self.pid)
         return (int(fields[11]) + int(fields[12])) * _TICK_S
 
+    def commands_s(self) -> float:
+        """That of the commands it ran and that have ended."""
+        fields = _stat(self.pid)
+        return (int(fields[13]) + int(fields[14])) * _TICK_S
+
     def resident_mb(self) -> float:
         return self._status("VmRSS") / 1000
 

@@ -8,9 +8,9 @@ import sys
 def main() -> int:
     # Ctrl-C while modules load is an interruption like any other.
     try:
-        from orchestrator.cli.main import run
+        from orchestrator.cli.main import leave, run
 
-        return run(sys.argv[1:])
+        return leave(run(sys.argv[1:]))
     except KeyboardInterrupt:
         return 130
 

@@ -16,6 +16,8 @@ from orchestrator.errors import CommandFailed, Refused
 from orchestrator.git import ConflictFile, Git, Identity
 from orchestrator.reports import Documents, Verdict, commit_subject, documents, subject_of
 
+_PINNING = "orchestrator: candidate"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
@@ -60,10 +62,14 @@ class CandidateConflict:
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    """The merge so far. `beyond` are each tip's commits that base lacks, `commits` those merged of them."""
+    """The merge so far. `beyond` are each tip's commits that base lacks, `commits` those merged of them.
+
+    `tree` is that of `head`, once anything was merged.
+    """
 
     head: str
     beyond: Mapping[str, frozenset[str]]
+    tree: str | None = None
     commits: frozenset[str] = frozenset()
     merged: tuple[Workstream, ...] = ()
     contained: tuple[Workstream, ...] = ()
@@ -103,10 +109,10 @@ def build_candidate(
             return CandidateConflict(
                 collisions=tuple(Collision(workstream=u.workstream, why=u.why) for u in generated.unusable)
             )
-        head = _with_files(neutral, fold.head, wave, generated.files, author)
+        head, tree = _with_files(neutral, fold, wave, generated.files, author)
     return Candidate(
         commit=head,
-        tree=git.tree_of(repository, head),
+        tree=tree,
         base=base,
         merged=tuple(w.name for w in fold.merged),
         contained=tuple(w.name for w in fold.contained),
@@ -132,13 +138,14 @@ def _documents(
 
 
 def _with_files(
-    neutral: Git, head: str, wave: WaveNumber, files: Mapping[str, str | None], author: Identity
-) -> str:
-    """A commit of its own, so that the merges stay what git itself would make of the branches."""
+    neutral: Git, fold: _Fold, wave: WaveNumber, files: Mapping[str, str | None], author: Identity
+) -> tuple[str, str]:
+    """A commit of its own, so that the merges stay what git itself would make of the branches; its tree."""
+    merged = fold.tree or git.tree_of(neutral, fold.head)
     if not files:
-        return head
-    tree = git.edit_tree(neutral, git.tree_of(neutral, head), files)
-    return git.commit_tree(neutral, tree, [head], f"{commit_subject(wave)}\n", author=author)
+        return fold.head, merged
+    tree = git.edit_tree(neutral, merged, files)
+    return git.commit_tree(neutral, tree, [fold.head], f"{commit_subject(wave)}\n", author=author), tree
 
 
 def identity(repository: Git, commits: list[str]) -> Identity:
@@ -175,7 +182,7 @@ def _with(
     message = f"wave {workstream.wave}: merge {workstream.name} ({workstream.branch})\n"
     head = git.commit_tree(neutral, merged.tree, [fold.head, tip], message, author=author)
     commits = fold.commits | fold.beyond[tip]
-    return replace(fold, head=head, commits=commits, merged=(*fold.merged, workstream))
+    return replace(fold, head=head, tree=merged.tree, commits=commits, merged=(*fold.merged, workstream))
 
 
 def _merge(neutral: Git, ours: str, theirs: str) -> git.Merged | git.Conflict:
@@ -218,11 +225,16 @@ _PINS = "refs/orchestrator/candidates/"
 @contextmanager
 def pinned(repository: Git, wave: WaveNumber, commit: str, part: str = "") -> Iterator[None]:
     """Keep a candidate from being collected as garbage while its gates run; `part` names one of a part."""
-    _point(repository, _pin(wave, part), commit)
+    ref = _pin(wave, part)
+    try:
+        git.update_refs(repository, [git.Create(ref, commit)], _PINNING)
+    except git.RefsNotMoved:  # one that was killed left its own
+        _point(repository, ref, commit)
     try:
         yield
     finally:
-        unpin(repository, wave, part)
+        with suppress(git.RefsNotMoved):  # a check beside us let go of it, or pins another by now
+            git.update_refs(repository, [git.Delete(ref, commit)], _PINNING)
 
 
 def unpin(repository: Git, wave: WaveNumber, part: str = "") -> None:
@@ -251,4 +263,4 @@ def _point(repository: Git, ref: str, commit: str | None) -> None:
     else:
         change = git.Create(ref, commit) if old is None else git.Update(ref, commit, old)
     with suppress(git.RefsNotMoved):  # a check beside us pins, and unpins, the same candidate
-        git.update_refs(repository, [change], "orchestrator: candidate")
+        git.update_refs(repository, [change], _PINNING)

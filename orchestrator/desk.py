@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.core.facts import Fact
-from orchestrator.core.plan import HostName, Plan
-from orchestrator.core.state import State
-from orchestrator.site import Home, Site
+if TYPE_CHECKING:
+    from orchestrator.core.facts import Fact
+    from orchestrator.core.plan import HostName, Plan
+    from orchestrator.core.state import State
+    from orchestrator.site import Home, Site
 
 
 class Desk(Protocol):

@@ -111,7 +111,8 @@ def _bare_repository(here: Path) -> Checkout:
         git_dir = Path(asked.text("rev-parse", "--absolute-git-dir")).resolve()
         return Checkout(folder=git_dir, git_dir=git_dir, common_dir=Path(git.common_dir(asked)).resolve())
     except CommandFailed as error:
-        if "not a git repository" not in error.message:
+        # At the edge of a file system git says more behind that.
+        if "not a git repository" not in f"{error.message}\n{error.hint}":
             raise
     raise UsageError(f"{here} is in no git repository.", "go to one, or make one: git init")
 

@@ -30,12 +30,8 @@ OWN_MODULES = (
     "agent",
 )
 
-# GitPython looks for git when it is imported, and raises where there is none: the agent has to start
-# there too, so that it can say so.
 _MAIN = b"""\
-import os
 import sys
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 from orchestrator.agent.serve import main
 sys.exit(main())
 """

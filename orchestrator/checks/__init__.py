@@ -3,47 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
 
-from orchestrator.checks import (
-    benchmarks,
-    claimed_components,
-    clean_merge,
-    clones,
-    documented,
-    independence,
-    metrics,
-    mypy_run,
-    paths,
-    pre_commit,
-    pytest_run,
-    review,
-    ruff_run,
-    silent_revert,
-)
 from orchestrator.checks.finding import Check, Finding, Sibling, Subject
-from orchestrator.checks.redflags import check as redflags
-from orchestrator.checks.tdd import check as tdd
 from orchestrator.core.plan import Gate
 from orchestrator.errors import Refused
 from orchestrator.source.facts import EDITION
 
+
+def _made(module: str, subject: Subject) -> tuple[Finding, ...]:
+    """Loads the check when it is first made: who looks up verdicts needs none, and some are large."""
+    check: Check = import_module(f"{__name__}.{module}").findings
+    return check(subject)
+
+
 CHECKS: Mapping[str, Check] = {
-    "clean-merge": clean_merge.findings,
-    "paths": paths.findings,
-    "silent-revert": silent_revert.findings,
-    "components": claimed_components.findings,
-    "redflags": redflags.findings,
-    "tdd": tdd.findings,
-    "docs": documented.findings,
-    "benchmarks": benchmarks.findings,
-    "review": review.findings,
-    "metrics": metrics.findings,
-    "pytest": pytest_run.findings,
-    "mypy": mypy_run.findings,
-    "ruff": ruff_run.findings,
-    "pre-commit": pre_commit.findings,
-    "clones": clones.findings,
-    "independence": independence.findings,
+    "clean-merge": partial(_made, "clean_merge"),
+    "paths": partial(_made, "paths"),
+    "silent-revert": partial(_made, "silent_revert"),
+    "components": partial(_made, "claimed_components"),
+    "redflags": partial(_made, "redflags.check"),
+    "tdd": partial(_made, "tdd.check"),
+    "docs": partial(_made, "documented"),
+    "benchmarks": partial(_made, "benchmarks"),
+    "review": partial(_made, "review"),
+    "metrics": partial(_made, "metrics"),
+    "pytest": partial(_made, "pytest_run"),
+    "mypy": partial(_made, "mypy_run"),
+    "ruff": partial(_made, "ruff_run"),
+    "pre-commit": partial(_made, "pre_commit"),
+    "clones": partial(_made, "clones"),
+    "independence": partial(_made, "independence"),
 }
 
 

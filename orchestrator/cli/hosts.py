@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from orchestrator.errors import Refused
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import HostName, Plan
-    from orchestrator.site import Site
+    from orchestrator.site import Site, Sites
 
 OpenSite = Callable[["HostName"], "Site"]
 
@@ -19,18 +20,26 @@ OpenSite = Callable[["HostName"], "Site"]
 @contextmanager
 def open_sites(here: Here, plan: Plan) -> Iterator[OpenSite]:
     """Yields what opens a host's site, or gives the open one; all are closed at the end."""
-    from orchestrator.site import Sites
-
-    sites = Sites(plan, here.find_home())
+    opened: list[Sites] = []
+    opening = threading.Lock()
     closed = False
+
+    def sites() -> Sites:
+        from orchestrator.site import Sites  # not for a command that finds kept all it asks for
+
+        with opening:
+            if not opened:
+                opened.append(Sites(plan, here.find_home()))
+            return opened[0]
 
     def open_site(host: HostName) -> Site:
         if closed:
             raise Refused("interrupted.")
-        return sites.site(host)
+        return sites().site(host)
 
     try:
         yield open_site
     finally:
         closed = True
-        sites.close_all()
+        for found in opened:
+            found.close_all()

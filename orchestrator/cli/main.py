@@ -18,14 +18,19 @@ def run(arguments: Sequence[str]) -> int:
     """The command's exit status; never raises."""
     prepare_streams()
     status = _run(arguments)
-    if status == ExitStatus.INTERRUPTED and threading.active_count() > 1:
-        # A thread may wait for a lock or a host; the user does not.
-        sys.stderr.flush()
-        os._exit(status)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon_stdout()
+    return status
+
+
+def leave(status: int) -> int:
+    """The status to end with. Where Ctrl-C left threads behind, the process ends here."""
+    if status == ExitStatus.INTERRUPTED and threading.active_count() > 1:
+        # A thread may wait for a lock or a host; the user does not.
+        sys.stderr.flush()
+        os._exit(status)
     return status
 
 

@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli.daemon import note_if_plan_changed, require_same_plan, running_daemon, say
 from orchestrator.cli.here import find_here, user_name
+from orchestrator.cli.kept_plan import load_kept_plan
 from orchestrator.cli.landing_report import tell_landing
 from orchestrator.cli.names import require_wave
 from orchestrator.cli.offline import current_status
@@ -57,7 +58,7 @@ def check(number: WaveNumber, plan: PlanFile = None, as_json: AsJson = False) ->
     from orchestrator.land import check_wave
 
     here = find_here(plan)
-    loaded = here.load_plan()
+    loaded = load_kept_plan(here)
     require_wave(number, loaded.waves)
     with own_desk(here, loaded) as desk:
         report = check_wave(desk, number)
@@ -106,7 +107,7 @@ def _asked(
 ) -> Document:
     """The daemon's answer; one is started where none runs."""
     here = find_here(plan)
-    require_wave(request.wave, here.load_plan().waves)
+    require_wave(request.wave, load_kept_plan(here).waves)
     require_same_plan(here)
     note_if_plan_changed(here)
     if not here.client.is_running():

@@ -70,7 +70,6 @@ def _branch(workstream: Workstream, tip: str, work: str | None) -> Branch:
 def _tips(desk: Desk, reach: Reach, reading: Reading) -> tuple[Mapping[str, str], set[HostName]]:
     """The tips, and the hosts that did not answer: for them those last known here."""
     tips: dict[str, str] = {}
-    known = known_tips(desk.home, desk.plan)
     silent: set[HostName] = set()
     for host in dict.fromkeys(w.host for w in desk.plan.workstreams.values()):
         names = [w.name for w in desk.plan.on_host(host)]
@@ -80,6 +79,7 @@ def _tips(desk: Desk, reach: Reach, reading: Reading) -> tuple[Mapping[str, str]
             tips |= read_tips(desk, names)
         except HostUnreachable as error:
             silent.add(host)
+            known = known_tips(desk.home, desk.plan)
             tips |= {name: known[name] for name in names if name in known}
             reading.notes.append(f"{error.message}; the last known tips of its branches count")
     return tips, silent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from orchestrator import git
@@ -16,6 +17,9 @@ Commits = tuple[str, str]
 
 Verdict = tuple[str, tuple[FileClash, ...]]
 """Why they cannot be merged at all, and the files that conflict; both empty for a clean merge."""
+
+_WORTH_TWO = 16
+"""As many merges as take longer than it takes to start another process."""
 
 BASE, OURS, THEIRS = 1, 2, 3
 _SYMLINK, _GITLINK = "120000", "160000"
@@ -48,10 +52,21 @@ class Verdicts:
 
     def _merge(self, pairs: Sequence[Commits]) -> Mapping[Commits, Any]:
         with git.merging(self._common_dir, self._base, like=self._quarantine) as neutral:
-            merged = dict(zip(pairs, git.merge_pairs(neutral, pairs), strict=True))
+            merged = dict(zip(pairs, _merged(neutral, pairs), strict=True))
         conflicts = {pair: result for pair, result in merged.items() if isinstance(result, Conflict)}
         lines = _lines(self._quarantine, conflicts.values())
         return {pair: _document(result, lines) for pair, result in merged.items()}
+
+
+def _merged(neutral: Git, pairs: Sequence[Commits]) -> list[Merged | Conflict | NotMergeable]:
+    """In two processes: one merges while the other writes, and hosts have two cores."""
+    if len(pairs) < _WORTH_TWO:
+        return git.merge_pairs(neutral, pairs)
+    half = len(pairs) // 2
+    with ThreadPoolExecutor(1, thread_name_prefix="merges") as beside:
+        first = beside.submit(git.merge_pairs, neutral, pairs[:half])
+        second = git.merge_pairs(neutral, pairs[half:])
+        return [*first.result(), *second]
 
 
 def _document(result: Merged | Conflict | NotMergeable, lines: LineChanges) -> dict[str, Any]:

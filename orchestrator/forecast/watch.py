@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,28 +23,38 @@ EVERY_S = 3.0
 PAUSE_SHARE = 30.0
 """A look is followed by a pause of so many times its own length: `git status` has its price."""
 
+PROCESSOR_SHARE = 100.0
+"""And of so many times the processor time that it took, git's included: that is a hundredth of a core."""
+
 FILES_NAMED = 20
 
 log = structlog.get_logger(__name__)
 
 
-def pause_after(took_s: float) -> float:
-    """How long to leave the disk alone after a look that took so long."""
-    return max(EVERY_S, PAUSE_SHARE * took_s)
+def pause_after(took_s: float, processor_s: float) -> float:
+    """How long to leave disk and processor alone after a look that took so much of them."""
+    return max(EVERY_S, PAUSE_SHARE * took_s, PROCESSOR_SHARE * processor_s)
+
+
+def _processor_s() -> float:
+    """What this process and the commands it ran have used so far."""
+    commands = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + commands.ru_utime + commands.ru_stime
 
 
 class ForecastWatch:
     """Level-triggered: a look writes down what the journal lacks, so that one that fails costs time only."""
 
     def __init__(
-        self, desk: Callable[[], Desk], reach: Reach, pause: Callable[[float], float] = pause_after
+        self, desk: Callable[[], Desk], reach: Reach, pause: Callable[[float, float], float] = pause_after
     ) -> None:
         self._desk = desk
         self._reach = reach
         self._pause = pause
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forecast")
         self._looking = threading.Lock()
-        self._due_at = 0.0
+        # What just came up makes worktrees first.
+        self._due_at = time.monotonic() + pause(0.0, 0.0)
 
     def look(self) -> None:
         """Look in the background, unless the last look still goes on or the next is not due yet."""
@@ -54,7 +65,7 @@ class ForecastWatch:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _look(self) -> None:
-        begun = time.monotonic()
+        begun, used = time.monotonic(), _processor_s()
         try:
             desk = self._desk()
             forecast = make_forecast(desk, self._reach)
@@ -67,7 +78,7 @@ class ForecastWatch:
             log.exception("bug in the forecast")
         finally:
             ended = time.monotonic()
-            self._due_at = ended + self._pause(ended - begun)
+            self._due_at = ended + self._pause(ended - begun, _processor_s() - used)
             self._looking.release()
 
 

@@ -8,6 +8,7 @@ from orchestrator.gates.results import green_gates
 from orchestrator.gates.running import run_gates, run_wave_gates, run_workstream_gates
 from orchestrator.gates.session import GateSession
 from orchestrator.gates.slots import gpus_of_gates
+from orchestrator.gates.toolchains import read_ahead
 from orchestrator.gates.verdicts import GateVerdict, gates_document
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "gates_document",
     "gpus_of_gates",
     "green_gates",
+    "read_ahead",
     "run_gates",
     "run_wave_gates",
     "run_workstream_gates",

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from orchestrator import git
 from orchestrator.checks import runs_commands
@@ -27,8 +28,10 @@ from orchestrator.gates.trials import RUN_DEADLINE_S, HostTrials
 from orchestrator.gates.turns import turn
 from orchestrator.gates.verdicts import GateVerdict, verdict_of
 from orchestrator.gates.why import lost_verdict, not_run, ran_verdict
-from orchestrator.site import Site
 from orchestrator.wire import Checkout, GateCommand, GateRan, RunGates
+
+if TYPE_CHECKING:
+    from orchestrator.site import Site
 
 RETRY_PAUSE_S = 0.5
 """Before the first retry, doubled for each further one: what failed is to come back meanwhile."""

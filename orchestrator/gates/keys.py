@@ -16,7 +16,7 @@ from orchestrator.checks import EDITION, SEES_APPROVALS, SEES_SIBLINGS, runs_com
 from orchestrator.checks.paths import covers
 from orchestrator.core.plan import Gate
 from orchestrator.gates.jobs import Job
-from orchestrator.site import Home
+from orchestrator.home import Home
 from orchestrator.wire import Toolchain
 
 _FORM = 2
@@ -150,9 +150,10 @@ def _inputs(repository: str, tree: str, patterns: tuple[str, ...]) -> tuple[tupl
     there = git.Git(repository)
     wanted = {posixpath.normpath(pattern) for pattern in patterns}
     globs = {pattern for pattern in wanted if not _GLOB.isdisjoint(pattern)}
-    found = set(git.tree_entries(there, tree)) if "." in wanted else set()
-    if named := wanted - globs - {"."}:
-        found.update(git.tree_entries(there, tree, *sorted(named)))
+    top = _top(repository, tree)
+    found = {entry for entry in top if "." in wanted or entry.path in wanted}
+    if deeper := {pattern for pattern in wanted - globs if "/" in pattern}:
+        found.update(git.tree_entries(there, tree, *sorted(deeper)))
     if globs:
         every = git.tree_entries(there, tree, recursive=True)
         # A glob that means a folder means what is in it.
@@ -162,10 +163,16 @@ def _inputs(repository: str, tree: str, patterns: tuple[str, ...]) -> tuple[tupl
 
 
 @lru_cache(maxsize=512)
+def _top(repository: str, tree: str) -> tuple[git.TreeEntry, ...]:
+    """What lies at the top of a tree."""
+    return git.tree_entries(git.Git(repository), tree)
+
+
+@lru_cache(maxsize=512)
 def _locks(repository: str, tree: str) -> tuple[tuple[str, str], ...]:
     return tuple(
         (entry.path, entry.id)
-        for entry in git.tree_entries(git.Git(repository), tree)
+        for entry in _top(repository, tree)
         if any(fnmatchcase(entry.path, pattern) for pattern in LOCK_FILES)
     )
 

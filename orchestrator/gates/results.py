@@ -19,7 +19,7 @@ from orchestrator.gates.keys import Key, key_of
 from orchestrator.gates.siblings import siblings_of
 from orchestrator.gates.toolchains import kept_toolchain
 from orchestrator.gates.verdicts import GateVerdict, verdict_of
-from orchestrator.site import Home
+from orchestrator.home import Home
 
 _FINDINGS_SUMMED = 3
 """In the one line that says why; all of them stand below it."""

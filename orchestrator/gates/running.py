@@ -84,15 +84,17 @@ def run_wave_gates(
     candidate: str,
     *,
     base: str,
+    tree: str | None = None,
     only: Collection[str] | None = None,
     use_cache: bool = True,
     session: GateSession | None = None,
 ) -> tuple[GateVerdict, ...]:
-    """Run a wave's gates on its candidate, on this machine; `base` is what it was built on.
+    """Run a wave's gates on its candidate, on this machine; `base` is what it was built on, `tree` its own
+    where that is known.
 
     Several candidates may be tried at once, from several threads. See `run_gates`.
     """
-    tree = git.tree_of(desk.home.git, candidate)
+    tree = tree or git.tree_of(desk.home.git, candidate)
     members = members_of(desk.home, desk.plan, number, candidate)
     job = wave_job(desk.plan, number, commit=candidate, tree=tree, base=base, siblings=members)
     if only is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from orchestrator.agent.files import load_json, write_json
 from orchestrator.agent.toolchain import read_toolchain
 from orchestrator.checks import runs_commands
 from orchestrator.codec import WireError, build
-from orchestrator.core.plan import LOCAL, Gate
+from orchestrator.core.plan import LOCAL, Gate, HostName, Workstream
 from orchestrator.desk import Desk
 from orchestrator.gates.jobs import Job
 from orchestrator.gates.keys import digest_of
-from orchestrator.site import Home
+from orchestrator.home import Home
 from orchestrator.wire import ReadToolchain, Toolchain
 
 FRESH_S = 5.0
@@ -41,35 +42,50 @@ class Toolchains:
         """
         if not runs_commands(gate):
             return None
-        place = _place(self._desk.home, job)
+        path = job.env.get("PATH")
+        place = _place(self._desk.home, job.host, path)
         with _asking:
             found = self._found.get(place)
             if found is None:
-                found = self._found[place] = self._lately(job, place)
+                found = self._found[place] = _lately(place, lambda: self._ask(job.host, path))
             return found
 
-    def _lately(self, job: Job, place: Path) -> Toolchain:
-        # Programs such as pyenv's are scripts that take a tenth of a second to say their version.
-        about = (place, os.environ.get("PATH"))
-        read_at, found = _read_lately.get(about, (-FRESH_S, None))
-        if found is None or time.monotonic() - read_at >= FRESH_S:
-            found = self._ask(job)
-            _read_lately[about] = (time.monotonic(), found)
-        _keep(place, found)
-        return found
-
-    def _ask(self, job: Job) -> Toolchain:
-        request = ReadToolchain(path=job.env.get("PATH"))
-        if job.host == LOCAL:
+    def _ask(self, host: HostName, path: str | None) -> Toolchain:
+        request = ReadToolchain(path=path)
+        if host == LOCAL:
             return read_toolchain(request)  # no agent is needed to look at this machine
-        answer: Toolchain = self._desk.site(job.host).call(request)
+        answer: Toolchain = self._desk.site(host).call(request)
         return answer
+
+
+def read_ahead(home: Home, workstreams: Iterable[Workstream]) -> None:
+    """Begin to read this machine's toolchain, which gates of these are going to ask for."""
+    paths = {w.env.get("PATH") for w in workstreams if w.host == LOCAL and any(map(runs_commands, w.gates))}
+    for path in paths:
+        threading.Thread(target=_read_here, args=(home, path), name="toolchain", daemon=True).start()
+
+
+def _read_here(home: Home, path: str | None) -> None:
+    with _asking:
+        _lately(_place(home, LOCAL, path), lambda: read_toolchain(ReadToolchain(path=path)))
+
+
+def _lately(place: Path, ask: Callable[[], Toolchain]) -> Toolchain:
+    # Programs such as pyenv's are scripts that take a tenth of a second to say their version, and what
+    # they say depends on more than themselves: it is asked for in each command.
+    about = (place, os.environ.get("PATH"))
+    read_at, found = _read_lately.get(about, (-FRESH_S, None))
+    if found is None or time.monotonic() - read_at >= FRESH_S:
+        found = ask()
+        _read_lately[about] = (time.monotonic(), found)
+    _keep(place, found)
+    return found
 
 
 def kept_toolchain(home: Home, job: Job) -> Toolchain | None:
     """The host's as it was last read; None when it never was."""
     try:
-        return build(Toolchain, load_json(_place(home, job)))
+        return build(Toolchain, load_json(_place(home, job.host, job.env.get("PATH"))))
     except WireError:
         return None
 
@@ -81,8 +97,7 @@ def _keep(place: Path, found: Toolchain) -> None:
         write_json(place, content)
 
 
-def _place(home: Home, job: Job) -> Path:
+def _place(home: Home, host: HostName, path: str | None) -> Path:
     """Gates with a PATH of their own find other programs."""
-    path = job.env.get("PATH")
-    name = job.host if path is None else f"{job.host}-{digest_of(path)[:16]}"
+    name = host if path is None else f"{host}-{digest_of(path)[:16]}"
     return home.state.gates / "toolchains" / f"{name}.json"

@@ -45,6 +45,10 @@ def repository_root(git: Git) -> str:
 
 
 def common_dir(git: Git) -> str:
+    """No process is started where `git` works in a repository's own folder."""
+    dot_git = Path(git.directory, ".git").resolve()
+    if (dot_git / "HEAD").is_file() and not (dot_git / "commondir").exists():
+        return str(dot_git)
     return git.text("rev-parse", "--path-format=absolute", "--git-common-dir")
 
 

@@ -18,7 +18,7 @@ from orchestrator import git
 from orchestrator.agent.files import open_lock, try_lock
 from orchestrator.errors import Refused
 from orchestrator.git import Git
-from orchestrator.site import Home
+from orchestrator.home import Home
 
 GIT_PATIENCE_S = 10.0
 """How long a git that a killed landing started may take to end by itself."""

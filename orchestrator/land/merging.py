@@ -12,7 +12,7 @@ from orchestrator.core.gating import has_landed
 from orchestrator.core.plan import LOCAL, WaveNumber
 from orchestrator.desk import Desk
 from orchestrator.errors import UsageError
-from orchestrator.gates import GateVerdict, run_gates, run_wave_gates
+from orchestrator.gates import GateVerdict, read_ahead, run_gates, run_wave_gates
 from orchestrator.land.isolation import isolate
 from orchestrator.land.landing import land
 from orchestrator.land.narrowing import Choice, choose, without
@@ -67,6 +67,7 @@ def check_wave(desk: Desk, number: int) -> LandingReport:
     wave = require_wave(desk, number)
     if has_landed(desk.plan, desk.state, wave):
         return _already_landed(desk, wave)
+    read_ahead(desk.home, desk.plan.of_wave(wave))
     proposal = propose(desk, wave)
     absent = [LeftOut(name=name, reason="its branch does not exist yet") for name in proposal.missing]
     verdicts = run_gates(desk, proposal.tips)
@@ -205,7 +206,7 @@ def _after_isolation(desk: Desk, choice: Choice, found: Isolation, partial: bool
 
 
 def _wave_gates(desk: Desk, candidate: Candidate, wave: WaveNumber) -> tuple[GateVerdict, ...]:
-    return run_wave_gates(desk, wave, candidate.commit, base=candidate.base)
+    return run_wave_gates(desk, wave, candidate.commit, base=candidate.base, tree=candidate.tree)
 
 
 def red(verdicts: Iterable[GateVerdict]) -> Iterable[Reason]:
@@ -222,7 +223,7 @@ def _log(verdict: GateVerdict) -> str:
 
 def _second_look(desk: Desk, proposal: Proposal) -> tuple[Reason, ...]:
     """What changed while the gates ran: they proved the proposal, and nothing else."""
-    again = propose(desk, proposal.wave, proposal.members)
+    again = propose(desk, proposal.wave, proposal.members, earlier=proposal)
     return (*again.moved(proposal, desk.plan.base), *outlook(desk, again)[0])
 
 

@@ -12,10 +12,10 @@ from orchestrator import git
 from orchestrator.core.facts import RefStep
 from orchestrator.errors import CommandFailed, Refused
 from orchestrator.git import Git
+from orchestrator.home import Home
 from orchestrator.land.checkouts import Step, checkouts_of, step
 from orchestrator.land.following import bring, bring_back, carry, carry_held, hold_index, index_mark
 from orchestrator.land.locks import Grip, clear, grip, index_lock, ref_locks
-from orchestrator.site import Home
 
 REFS_DEADLINE_S = 60.0
 """For one transaction of refs, which takes milliseconds: a git that needs longer hangs, and is ended."""

@@ -20,6 +20,7 @@ from orchestrator.gates import GateVerdict
 from orchestrator.land.checkouts import checkouts_of, named, obstacles, step
 from orchestrator.land.reasons import Reason
 from orchestrator.land.reverting import RESET, build_return
+from orchestrator.reports import names_verdicts
 from orchestrator.tips import read_tips
 from orchestrator.wire import Changes, ReadChanges
 
@@ -81,10 +82,13 @@ def base_ref(plan: Plan) -> str:
     return f"refs/heads/{plan.base}"
 
 
-def propose(desk: Desk, wave: WaveNumber, names: Collection[str] | None = None) -> Proposal:
+def propose(
+    desk: Desk, wave: WaveNumber, names: Collection[str] | None = None, earlier: Proposal | None = None
+) -> Proposal:
     """Read everything once and build the candidate; no branch is touched.
 
-    Of those of the wave that have not landed, all, or the ones named.
+    Of those of the wave that have not landed, all, or the ones named. Where nothing has moved since an
+    `earlier` look, its candidate is still the one.
 
     Raises:
         HostUnreachable: a branch of the wave lives on a host that does not answer.
@@ -94,7 +98,10 @@ def propose(desk: Desk, wave: WaveNumber, names: Collection[str] | None = None) 
     members = [w for w in open_ones if names is None or w.name in names]
     tips = read_tips(desk, [w.name for w in members])
     base = git.resolve(desk.home.git, base_ref(desk.plan))
-    candidate, conflicts = _built(desk, wave, base, tips, ())
+    if earlier is not None and (earlier.base, earlier.tips) == (base, tips):
+        candidate, conflicts = earlier.candidate, earlier.conflicts
+    else:
+        candidate, conflicts = _built(desk, wave, base, tips, ())
     return Proposal(
         wave=wave,
         base=base,
@@ -123,15 +130,18 @@ def restricted(desk: Desk, proposal: Proposal, names: Collection[str]) -> Propos
     """The same snapshot with some of its workstreams only; reads no branch again."""
     tips = {name: tip for name, tip in proposal.tips.items() if name in names}
     candidate, conflicts = _built(desk, proposal.wave, proposal.base, tips, proposal.verdicts)
-    open_ones = to_land(desk.plan, desk.state, proposal.wave)
     return replace(
         proposal,
         tips=tips,
         candidate=candidate,
         conflicts=conflicts,
         missing=(),
-        others=tuple(w.name for w in open_ones if w.name not in tips),
+        others=_others(desk, proposal.wave, tips),
     )
+
+
+def _others(desk: Desk, wave: WaveNumber, tips: Collection[str]) -> tuple[str, ...]:
+    return tuple(w.name for w in to_land(desk.plan, desk.state, wave) if w.name not in tips)
 
 
 def _built(
@@ -184,7 +194,10 @@ def seen(plan: Plan, proposal: Proposal) -> WaveProposed:
 
 def with_verdicts(desk: Desk, proposal: Proposal, verdicts: Sequence[GateVerdict]) -> Proposal:
     """The same proposal, its candidate's documents naming what the workstreams' gates came to."""
-    return restricted(desk, replace(proposal, verdicts=tuple(verdicts)), proposal.members)
+    told = replace(proposal, verdicts=tuple(verdicts))
+    if told.candidate is None or names_verdicts(told.candidate.generated):
+        return restricted(desk, told, told.members)
+    return replace(told, missing=(), others=_others(desk, told.wave, told.tips))
 
 
 def outlook(desk: Desk, proposal: Proposal) -> tuple[tuple[Reason, ...], tuple[str, ...]]:

@@ -22,9 +22,9 @@ from orchestrator.core.facts import (
 from orchestrator.core.plan import WaveNumber
 from orchestrator.desk import Desk
 from orchestrator.errors import Refused
+from orchestrator.home import Home
 from orchestrator.land.moving import RefMove, Settled, settle, take_back
 from orchestrator.land.proof import claim_of, disproved
-from orchestrator.site import Home
 
 INTERRUPTED = "interrupted before anything moved"
 

@@ -5,7 +5,16 @@ Documents follow from commits, plan and verdicts alone, so that a candidate buil
 
 from __future__ import annotations
 
-from orchestrator.reports.documents import Documents, commit_subject, documents
+from orchestrator.reports.documents import Documents, commit_subject, documents, names_verdicts
 from orchestrator.reports.subject import Subject, Unusable, Verdict, subject_of
 
-__all__ = ["Documents", "Subject", "Unusable", "Verdict", "commit_subject", "documents", "subject_of"]
+__all__ = [
+    "Documents",
+    "Subject",
+    "Unusable",
+    "Verdict",
+    "commit_subject",
+    "documents",
+    "names_verdicts",
+    "subject_of",
+]

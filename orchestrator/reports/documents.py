@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator import git
+from orchestrator.core.plan import FRAGMENTS
 from orchestrator.git import Git
 from orchestrator.reports.fragments import collected
 from orchestrator.reports.session import committed_page
@@ -28,12 +29,19 @@ class Documents:
     unusable: tuple[Unusable, ...] = ()
 
 
+def names_verdicts(generated: Iterable[str]) -> bool:
+    """Whether one of these files reads otherwise with other verdicts."""
+    return any(path.startswith(f"{SESSIONS}/") for path in generated)
+
+
 def documents(repository: Git, subject: Subject, verdicts: Sequence[Verdict]) -> Documents:
     """What follows from the wave's commits, the plan and the verdicts, and from nothing else.
 
     The changelog is written where there are fragments, the session document where `docs/sessions` is
     a folder. What stands in a file already stays in it.
     """
+    if not git.tree_entries(repository, subject.head, FRAGMENTS, SESSIONS):
+        return Documents()
     files, unusable = collected(repository, subject)
     sessions = git.find_entry(repository, subject.head, SESSIONS)
     if sessions is not None and sessions.is_folder and not unusable:

@@ -67,7 +67,7 @@ def test_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CommandFailed, match="no directory"):
         opened(tmp_path / "absent")
     (tmp_path / "plain").mkdir()
-    with pytest.raises(CommandFailed, match="not a git repository"):
+    with pytest.raises(CommandFailed, match="git rev-parse failed"):
         opened(tmp_path / "plain")
 
 

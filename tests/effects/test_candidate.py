@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator import git
-from orchestrator.candidate import Candidate, CandidateConflict, build_candidate
+from orchestrator.candidate import Candidate, CandidateConflict, build_candidate, pinned
 from orchestrator.core.plan import Plan, WaveNumber
 from orchestrator.git import Git
 from tests.support.landing import Scene, plan_of, scene_fixture, workstream
@@ -152,3 +152,17 @@ def test_files_of_any_name_are_merged(scene: Scene) -> None:
     candidate = built(scene, "a")
     paths = [change.path for change in git.changed_paths(Git(scene.root), "main", candidate.commit)]
     assert paths == ["dïr with space/ü\n.txt"]
+
+
+def test_a_pin_that_was_left_behind_makes_room_and_that_of_another_stays(scene: Scene) -> None:
+    names, repository = three(scene), Git(scene.root)
+    one, other = built(scene, *names[:1]).commit, built(scene, *names).commit
+    ref = "refs/orchestrator/candidates/wave1"
+    scene.repo.git("update-ref", ref, one)
+    with pinned(repository, ONE, other):
+        assert scene.refs()[ref] == other
+        with pinned(repository, ONE, one):
+            assert scene.refs()[ref] == one
+        assert ref not in scene.refs()
+        scene.repo.git("update-ref", ref, one)
+    assert scene.refs()[ref] == one

@@ -13,7 +13,7 @@ from orchestrator.core.overlap import Meeting
 from orchestrator.core.state import Foreseen
 from orchestrator.desk import Desk as AnyDesk
 from orchestrator.forecast import FileClash, Forecast, Pair, cache, forecast_document, make_forecast
-from orchestrator.forecast.watch import ForecastWatch, foreseen, news_of
+from orchestrator.forecast.watch import EVERY_S, ForecastWatch, foreseen, news_of, pause_after
 from tests.support.eventually import eventually
 from tests.support.landing import Desk, Scene, scene_fixture, workstream
 from tests.support.sshd import Sshd
@@ -327,9 +327,15 @@ def test_a_look_that_fails_is_followed_by_another(scene: Scene) -> None:
             raise RuntimeError("not yet")
         return desk
 
-    watch = ForecastWatch(desk_later, lambda host: True, pause=lambda took_s: 0.0)
+    watch = ForecastWatch(desk_later, lambda host: True, pause=lambda took_s, processor_s: 0.0)
     try:
         eventually(lambda: watch.look() or desk.state.foreseen)
     finally:
         watch.close()
     assert desk.of_kind(f.ConflictForeseen)
+
+
+def test_a_look_is_paid_for_by_the_pause_behind_it() -> None:
+    assert pause_after(0.01, 0.01) == EVERY_S
+    assert pause_after(0.5, 0.1) == 15.0
+    assert pause_after(0.3, 0.5) == 50.0

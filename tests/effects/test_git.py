@@ -82,7 +82,7 @@ def test_variables_a_hook_leaves_behind_are_not_seen(
 def test_git_that_is_not_installed(plain: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(CommandFailed, match="git is not installed"):
-        git.common_dir(git.Git(plain.path))
+        git.refs(git.Git(plain.path))
 
 
 def test_a_command_that_hangs_is_ended_at_its_deadline(plain: Repository) -> None:
@@ -351,3 +351,20 @@ def _with_open_file(path: Path) -> set[int]:
         except OSError:
             continue
     return found
+
+
+def test_threads_that_run_the_first_commands_do_not_meet(plain: Repository) -> None:
+    program = f"""
+import sys, threading
+sys.setswitchinterval(1e-6)
+from orchestrator import git
+said = []
+ask = lambda: said.append(git.Git({str(plain.path)!r}).text("rev-parse", "--is-bare-repository"))
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+import git
+print(said == ["false"] * 8, git.Repo.__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "True Repo\n", done.stderr

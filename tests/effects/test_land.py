@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import re
 import resource
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -595,3 +597,22 @@ def test_an_index_that_cannot_be_held_refuses_before_anything_moves(scene: Scene
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not lock.exists()
+
+
+def test_a_check_that_knows_every_gate_merges_each_branch_once_and_checks_nothing_out(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, git = tmp_path / "git.log", tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {shutil.which("git")} "$@"\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    every = gate("tests", "true")
+    for name in ("a", "b"):
+        scene.work(name, {f"{name}.new": "1"})
+    desk = scene.desk(workstream("a", every), workstream("b", every), waves={1: {"gates": (every,)}})
+    check(desk)
+    log.write_text("")
+    assert all(verdict.cached for verdict in check(desk).gates)
+    asked = log.read_text()
+    assert asked.count(" merge-tree ") == 2 and " checkout " not in asked and " status " not in asked

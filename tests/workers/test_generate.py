@@ -20,6 +20,7 @@ from workers.data.scenes import sample_scenes
 from workers.runtime.checkpoint import newest_checkpoint
 
 CONFIG = GenerateConfig(num_samples=70, seed=5, shard_size=16)
+STOPPED = GenerateConfig(num_samples=600, seed=5, shard_size=20)
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -42,9 +43,16 @@ def test_videos_are_those_of_seed_and_number(tmp_path: Path) -> None:
     assert np.array_equal(dataset.videos.read(np.array(numbers), frames), expected)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """What a generation that nothing stops writes, and its hash."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, generate(folder, STOPPED, 1, StopRequest())
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 75)])
 def test_a_stopped_generation_goes_on_to_the_same_bytes(
-    tmp_path: Path, number: signal.Signals, status: int
+    tmp_path: Path, whole: tuple[Path, str], number: signal.Signals, status: int
 ) -> None:
     options = ["--num-samples", 600, "--seed", 5, "--set", "shard_size=20", "--workers", 2]
     torn = start("workers.generate", *options, "--output", tmp_path / "torn")
@@ -57,14 +65,11 @@ def test_a_stopped_generation_goes_on_to_the_same_bytes(
     with pytest.raises(UsageError, match="no complete dataset"):
         open_dataset(tmp_path / "torn")
 
-    config = GenerateConfig(num_samples=600, seed=5, shard_size=20)
-    assert generate(tmp_path / "torn", config, 1, StopRequest()) == generate(
-        tmp_path / "whole", config, 1, StopRequest()
-    )
+    assert generate(tmp_path / "torn", STOPPED, 1, StopRequest()) == whole[1]
     kept = {name: (tmp_path / "torn" / name).stat().st_mtime_ns for name in written}
     assert not list((tmp_path / "torn").glob(".*.tmp"))
     assert kept == written or number == signal.SIGKILL  # an orphan may finish the shard it was at
-    torn_files, whole_files = contents(tmp_path / "torn"), contents(tmp_path / "whole")
+    torn_files, whole_files = contents(tmp_path / "torn"), contents(whole[0])
     assert {name: torn_files[name] for name in whole_files} == whole_files
 
 
