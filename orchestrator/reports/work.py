@@ -151,12 +151,13 @@ def _totals(counts: Sequence[LineCount]) -> Totals:
 
 def _metrics(repository: Git, fork: str, member: Member) -> dict[str, float]:
     """Numbers that the branch itself committed: what stood there before is somebody else's."""
+    paths = [f"{member.results}/{name}" for name in METRICS]
+    there = {entry.path: entry for entry in git.tree_entries(repository, member.tip, *paths, sizes=True)}
+    before = git.tree_entries(repository, fork, *paths, sizes=True) if there else ()
     found: dict[str, float] = {}
-    for name in METRICS:
-        path = f"{member.results}/{name}"
-        entry = git.find_entry(repository, member.tip, path)
-        if entry is not None and entry != git.find_entry(repository, fork, path):
-            found |= _numbers(repository, entry)
+    for path in paths:
+        if path in there and there[path] not in before:
+            found |= _numbers(repository, there[path])
     return found
 
 
@@ -179,8 +180,10 @@ def _is_number(value: object) -> bool:
 
 def _decisions(repository: Git, base: str, head: str) -> Iterator[Decision]:
     for change in git.changed_paths(repository, base, head):
-        entry = git.find_entry(repository, head, change.path) if change.kind == "A" else None
-        if entry is not None and entry.is_plain_file and _DECISION.search(change.path):
+        if change.kind != "A" or not _DECISION.search(change.path):
+            continue
+        entry = git.find_entry(repository, head, change.path)
+        if entry is not None and entry.is_plain_file:
             text = git.read_blob(repository, entry.id)[:LARGEST]
             title = next((found[1] for line in text.split("\n") if (found := _TITLE.match(line))), "")
             yield Decision(path=change.path, title=title)
