@@ -8,6 +8,11 @@ import sys
 def main() -> int:
     # Ctrl-C while modules load is an interruption like any other.
     try:
+        if sys.argv[1:3] == ["hooks", "run"]:
+            # Every commit waits for this: nothing else is loaded.
+            from orchestrator.cli.hook_run import run_hook
+
+            return run_hook(sys.argv[3:])
         from orchestrator.cli.main import leave, run
 
         return leave(run(sys.argv[1:]))

@@ -1,15 +1,11 @@
-"""`paths`: a branch touches only what the plan gives it. A branch without `paths` may touch everything.
-
-Its own changelog fragment is its own wherever `paths` are.
-"""
+"""`paths`: a branch touches only what the plan gives it. A branch without `paths` may touch everything."""
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 from orchestrator import git
 from orchestrator.checks.finding import Finding, Subject
-from orchestrator.core.plan import is_fragment_of
+from orchestrator.core.ownership import covers as covers
+from orchestrator.core.ownership import is_own
 
 
 def findings(subject: Subject) -> tuple[Finding, ...]:
@@ -27,12 +23,5 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
             message=f"is outside the branch's own paths ({allowed})",
         )
         for change in git.changed_paths(subject.git, fork, subject.commit)
-        if not is_fragment_of(workstream.name, change.path)
-        and not any(covers(pattern, change.path) for pattern in workstream.paths)
+        if not is_own(workstream, change.path)
     )
-
-
-def covers(pattern: str, path: str) -> bool:
-    """A pattern is a file, a folder with everything below it, or a glob whose `*` also crosses folders."""
-    folder = pattern.rstrip("/")
-    return path == folder or path.startswith(f"{folder}/") or fnmatchcase(path, pattern)

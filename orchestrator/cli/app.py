@@ -18,6 +18,7 @@ from orchestrator.cli import (
     events,
     execute,
     gate,
+    hooks,
     init,
     keepalive,
     logs,
@@ -71,6 +72,10 @@ _phases = typer.Typer(
 )
 _waves = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The waves: see, check, land them.")
 
+_hooks = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Git hooks: checks before commits and pushes."
+)
+
 PLAN, WORK, SEE, TALK, LAND = "Plan", "Workstreams", "Look", "Talk", "Gates and waves"
 
 
@@ -117,6 +122,10 @@ _add(_phases, "red", tdd.red, "orchestrator tdd red magvit -- pytest -q tests/te
 _add(_phases, "green", tdd.green, "orchestrator tdd green magvit -- pytest -q tests/test_magvit.py")
 _add(_phases, "refactor", tdd.refactor, "orchestrator tdd refactor magvit")
 app.add_typer(_phases, name="tdd", rich_help_panel=LAND)
+_add(_hooks, "install", hooks.install, "orchestrator hooks install")
+_add(_hooks, "uninstall", hooks.uninstall, "orchestrator hooks uninstall")
+_add(_hooks, "status", hooks.status, "orchestrator hooks status")
+app.add_typer(_hooks, name="hooks", rich_help_panel=PLAN)
 app.add_typer(_gates, name="gate", rich_help_panel=LAND)
 app.add_typer(_waves, name="wave", rich_help_panel=LAND)
 _command(

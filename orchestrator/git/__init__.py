@@ -24,7 +24,14 @@ from orchestrator.git.conflicts import (
     merge_pairs,
     merge_tree,
 )
-from orchestrator.git.differences import AddedLine, LineCount, added_lines, line_counts
+from orchestrator.git.differences import (
+    AddedLine,
+    LineCount,
+    added_lines,
+    line_counts,
+    staged_lines,
+    staged_paths,
+)
 from orchestrator.git.history import (
     LineChange,
     OwnCommit,
@@ -80,7 +87,7 @@ from orchestrator.git.refs import (
     resolve,
     update_refs,
 )
-from orchestrator.git.remote import RemoteMoved, config, init, push, remote_refs, set_config
+from orchestrator.git.remote import RemoteMoved, config, hooks_path, init, push, remote_refs, set_config
 from orchestrator.git.snapshots import Snapshot, pack_of, take_snapshot, unpack
 from orchestrator.git.trees import (
     TreeEntry,
@@ -172,6 +179,7 @@ __all__ = [
     "first_parents",
     "git_dir",
     "has_submodules",
+    "hooks_path",
     "hunks",
     "ignored_files",
     "index_entries",
@@ -215,6 +223,8 @@ __all__ = [
     "restore_checkout",
     "restore_from_index",
     "set_config",
+    "staged_lines",
+    "staged_paths",
     "status",
     "take_snapshot",
     "tracked_files",

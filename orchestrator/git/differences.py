@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from orchestrator.git.command import Git
@@ -45,6 +45,22 @@ def added_lines(git: Git, old: str, new: str, pattern: str) -> tuple[AddedLine, 
     patch = git.run("-c", "core.quotePath=false", "diff-tree", *_PLAIN, *options, old, new).stdout
     sought = re.compile(pattern)
     return tuple(line for line in _additions(patch.split("\n")) if sought.search(line.text))
+
+
+def staged_paths(git: Git, old: str) -> tuple[str, ...]:
+    """What the index has otherwise than `old`, a commit or a tree; a renamed file counts twice."""
+    return tuple(git.run("diff-index", "--cached", *_PLAIN, "-z", "--name-only", old, "--").fields())
+
+
+def staged_lines(git: Git, old: str, paths: Collection[str]) -> tuple[AddedLine, ...]:
+    """The lines of these paths that the index has and `old` lacks; a file that only moved has none."""
+    if not paths:
+        return ()
+    patch = git.run(
+        "-c", "core.quotePath=false", "diff-index", "--cached", *_PLAIN, "--find-renames", "-p", "-U0",
+        "--no-indent-heuristic", "--src-prefix=a/", "--dst-prefix=b/", old, "--",
+    ).stdout  # fmt: skip
+    return tuple(line for line in _additions(patch.split("\n")) if line.path in paths)
 
 
 def _additions(lines: list[str]) -> Iterator[AddedLine]:

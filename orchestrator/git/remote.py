@@ -24,6 +24,15 @@ def config(git: Git, name: str) -> str | None:
     return output.stdout.rstrip("\0") if output.code == 0 else None
 
 
+def hooks_path(git: Git) -> str | None:
+    """The user's `core.hooksPath`, `~` resolved; None where it is not set. Ours, for the command, is passed over."""
+    fields = git.run(
+        "config", "-z", "--show-scope", "--type=path", "--get-all", "core.hooksPath", ok=(0, 1)
+    ).fields()  # fmt: skip
+    pairs = list(zip(fields[::2], fields[1::2], strict=True))
+    return next((value for scope, value in reversed(pairs) if scope != "command"), None)
+
+
 def set_config(git: Git, name: str, value: str) -> None:
     git.run("config", "--local", name, value)
 
