@@ -8,8 +8,10 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 INSTALLED := $(VENV)/.installed
 JOBS ?= 2
+REPO ?= .
+SCRIPTS := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))scripts
 
-.PHONY: help venv system check lint types contracts test honesty demo demo-ssh proofs benchmarks screenshot clean
+.PHONY: help venv system check lint types contracts test honesty verify-parallel-dev demo demo-ssh proofs benchmarks screenshot clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -42,6 +44,12 @@ test: system $(INSTALLED) ## every test, on real git, tmux, sshd and PyTorch
 
 honesty: $(INSTALLED) ## how many fakes the checks find, and how much honest code they blame
 	$(BIN)/python -m tests.support.honesty
+
+verify-parallel-dev: ## the required branches of the repository REPO: their claims, and all their tests
+	@cd "$(REPO)" && status=0; \
+	if [ -e .component_spec.yaml ]; then "$(SCRIPTS)/verify_component_claims.py" || status=1; fi; \
+	ENFORCE_TESTS=1 "$(SCRIPTS)/enforce_parallel_branches.sh" || status=1; \
+	exit $$status
 
 demo: system $(INSTALLED) ## the main job, end to end, on this machine
 	$(BIN)/python scripts/demo.py

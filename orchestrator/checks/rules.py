@@ -294,6 +294,16 @@ RULES: Mapping[str, Rule] = {
     "checks/setting": _rule(
         "a setting of the gate cannot be read", "the gate would check something else", "mend it in waves.yaml"
     ),
+    "enforcement/missing-branch": _rule(
+        "a required branch does not exist",
+        "what it promised is nowhere",
+        "make it, or take it out of the plan or of `.required_branches`",
+    ),
+    "enforcement/no-results": _rule(
+        "a branch commits no results of its own",
+        "without them nobody can compare it with its siblings",
+        "commit what the training wrote to its folder of results",
+    ),
     "checks/allowance": _rule(
         "an exception without a reason, or for no known rule",
         "an exception that nobody can judge is none",

@@ -12,6 +12,7 @@ from orchestrator.cli import (
     approve,
     attach,
     clean,
+    complete,
     conflicts,
     control,
     doctor,
@@ -30,6 +31,7 @@ from orchestrator.cli import (
     status,
     tdd,
     up,
+    verify,
     wait,
     wave,
 )
@@ -110,6 +112,8 @@ _command(TALK, "attach", attach.attach, "attach i3d")
 _command(TALK, "send", send.send, "send i3d 'make test'")
 _command(TALK, "exec", execute.execute, "exec i3d -- git log --oneline -3")
 _command(LAND, "conflicts", conflicts.conflicts, "conflicts i3d slowfast")
+_command(LAND, "verify", verify.verify, "verify --report BRANCH_ENFORCEMENT_REPORT.md")
+_command(LAND, "complete", complete.complete, "complete i3d")
 _add(_gates, "list", gate.list_gates, "orchestrator gate list")
 _add(_gates, "run", gate.run, "orchestrator gate run i3d --gate tests")
 _add(_waves, "list", wave.list_waves, "orchestrator wave list")

@@ -1,10 +1,9 @@
-"""Before a push: the planned branches that go out hold their components, their TDD evidence, and pass their tests."""
+"""Before a push: planned branches that go out hold their components and TDD evidence, and pass their tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TextIO
 
 from orchestrator.checks import runs_commands
 from orchestrator.cli.here import Here
@@ -42,7 +41,7 @@ def complaints(here: Here, plan: Plan, branches: Mapping[str, str]) -> tuple[str
 
 
 def pushed_gates(workstream: Workstream) -> tuple[Gate, ...]:
-    """Those that run commands, TDD among them, and the component check, whether the plan asks for it or not."""
+    """Those that run commands, TDD among them, and the component check even where the plan names none."""
     own = [gate for gate in workstream.gates if runs_commands(gate) or gate.check == "components"]
     if not any(gate.check == "components" for gate in own):
         own.insert(0, Gate(name="components", check="components"))

@@ -14,7 +14,7 @@ def covers(pattern: str, path: str) -> bool:
 
 
 def is_own(workstream: Workstream, path: str) -> bool:
-    """A branch without `paths` may touch everything; its own changelog fragment is its own wherever they are."""
+    """Without `paths` everything is; its changelog fragment is its own wherever they are."""
     return (
         not workstream.paths
         or is_fragment_of(workstream.name, path)

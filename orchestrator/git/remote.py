@@ -25,7 +25,7 @@ def config(git: Git, name: str) -> str | None:
 
 
 def hooks_path(git: Git) -> str | None:
-    """The user's `core.hooksPath`, `~` resolved; None where it is not set. Ours, for the command, is passed over."""
+    """The user's `core.hooksPath`, `~` resolved; None where it is not set. Our own setting does not count."""
     fields = git.run(
         "config", "-z", "--show-scope", "--type=path", "--get-all", "core.hooksPath", ok=(0, 1)
     ).fields()  # fmt: skip

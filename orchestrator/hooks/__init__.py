@@ -1,1 +1,1 @@
-"""Git hooks: putting them in beside those that are there, and what they look at. Imports are kept few: people wait."""
+"""Git hooks beside those that are there, and what they look at. Imports are kept few: people wait."""

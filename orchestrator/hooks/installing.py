@@ -1,4 +1,4 @@
-"""Puts our hooks beside those that are there, and takes them away again. The hooks folder itself is the record."""
+"""Puts our hooks beside those that are there, and takes them away. The hooks folder itself is the record."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _require_room(hook: Hook) -> None:
     if hook.standing is Standing.DISPLACED:
         raise Refused(
             f"{hook.path} replaced our hook, and the one that was there before is kept as {hook.kept}.",
-            f"remove the one of the two that is no longer wanted (mv {hook.kept} {hook.path}), and install again",
+            "remove the one that is no longer wanted, and install again",
         )
 
 

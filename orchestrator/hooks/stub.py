@@ -44,10 +44,11 @@ if [ -x "$kept" ]; then
     ({give_input}earlier "$@") || exit $?
 fi
 
+start="import sys; sys.path.insert(0, sys.argv.pop(1))
+from orchestrator.__main__ import main; sys.exit(main())"
 ours() {{
     if [ -x "$python" ] && [ -f "$root/orchestrator/__main__.py" ]; then
-        "$python" -P -c 'import sys; sys.path.insert(0, sys.argv.pop(1)); import orchestrator.__main__ as o; sys.exit(o.main())' \\
-            "$root" hooks run "$name" {options} -- "$@"
+        "$python" -P -c "$start" "$root" hooks run "$name" {options} -- "$@"
     elif command -v orchestrator >/dev/null 2>&1; then
         orchestrator hooks run "$name" {options} -- "$@"
     else
@@ -59,9 +60,10 @@ status=$?
 case $status in
     0 | 130) exit $status ;;
     {refused}) exit 1 ;;
-    127) echo "orchestrator: its $name hook checked nothing: the program is gone. orchestrator hooks install mends it; or remove $0" >&2 ;;
-    *) echo "orchestrator: its $name hook checked nothing: it failed with status $status" >&2 ;;
+    127) why="the program is gone; orchestrator hooks install mends it, or remove $0" ;;
+    *) why="it failed with status $status" ;;
 esac
+echo "orchestrator: its $name hook checked nothing: $why" >&2
 exit 0
 """
 
