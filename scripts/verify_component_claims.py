@@ -5,13 +5,46 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+SOURCE_ROOT = Path(__file__).resolve().parents[1]
+TRIED = "ORCHESTRATOR_PYTHONS_TRIED"
 
-from orchestrator.checks.verification import Asked, verify
-from orchestrator.errors import OrchestratorError
+
+def other_pythons() -> Iterator[str]:
+    """That of the package beside this script, and the one the installed program runs on."""
+    yield str(SOURCE_ROOT / ".venv" / "bin" / "python")
+    program = shutil.which("orchestrator")
+    if program is not None:
+        first = Path(program).read_bytes().partition(b"\n")[0]
+        yield os.fsdecode(first.removeprefix(b"#!").strip())
+
+
+def run_on_another_python(missing: ImportError) -> None:
+    tried = int(os.environ.get(TRIED, "0"))
+    for number, python in list(enumerate(other_pythons(), 1))[tried:]:
+        if os.access(python, os.X_OK):
+            os.environ[TRIED] = str(number)
+            os.execv(python, [python, *sys.argv])
+    print(
+        f"orchestrator cannot be used: {missing}; make venv in {SOURCE_ROOT}, or pip install it",
+        file=sys.stderr,
+    )
+    sys.exit(1)
+
+
+sys.path.insert(0, str(SOURCE_ROOT))
+
+try:
+    from orchestrator.checks.verification import Asked, verify
+    from orchestrator.errors import OrchestratorError
+except ImportError as error:
+    run_on_another_python(error)
+    raise
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Before a push: planned branches that go out hold their components and TDD evidence, and pass their tests."""
+"""Before a push: planned branches that go out hold their components and evidence, and pass their tests."""
 
 from __future__ import annotations
 
