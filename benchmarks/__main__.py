@@ -17,6 +17,7 @@ from benchmarks import (
     cold,
     forecast,
     honesty,
+    hooks,
     idle,
     isolation,
     landing,
@@ -42,6 +43,7 @@ SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
     "forecast": forecast.measure,
     "rollback": rollback.measure,
     "honesty": honesty.measure,
+    "hooks": hooks.measure,
 }
 
 

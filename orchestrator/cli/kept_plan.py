@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import core
-from orchestrator.supervise.records import replace_file
 
 if TYPE_CHECKING:
     from orchestrator.cli.here import Here
@@ -35,6 +34,8 @@ def load_kept_plan(here: Here) -> Plan:
         return kept
     plan = here.load_plan()
     if key is not None and here.state_paths.root.is_dir():
+        from orchestrator.supervise.records import replace_file  # not for the usual case, where it is kept
+
         with suppress(OSError):  # a full disk, a state of another user: it is read again next time
             replace_file(str(here.state_paths.root / _NAME), key + pickle.dumps(plan))
     return plan

@@ -14,7 +14,6 @@ from typing import Any
 from orchestrator import git
 from orchestrator.git import AddedLine, Git
 from orchestrator.source.listing import is_test
-from orchestrator.supervise.records import replace_file
 
 SPEC_FILE = ".component_spec.yaml"
 BRANCHES_FILE = ".branch_specifications.json"
@@ -121,5 +120,7 @@ def _load(kept: Path) -> Mapping[str, Any]:
 
 def _save(kept: Path, content: Mapping[str, Any]) -> None:
     if kept.parent.is_dir():
+        from orchestrator.supervise.records import replace_file  # loads more than the whole hook
+
         with suppress(OSError):  # a full disk, a state of another user: it is read again next time
             replace_file(str(kept), json.dumps(content).encode())
