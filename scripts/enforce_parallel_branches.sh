@@ -14,7 +14,7 @@ errors=$(mktemp) || exit 1
 trap 'rm -f "$errors"' EXIT
 
 # The package beside this script, else the one that Python or the PATH has.
-beside='import sys; sys.path.insert(0, sys.argv.pop(1)); import yaml, typer, git
+beside='import sys; sys.path.insert(0, sys.argv.pop(1)); import yaml, typer, git, pydantic, libtmux
 from orchestrator.__main__ import main; sys.exit(main())'
 orchestrator_here() {
     for python in "$source_root/.venv/bin/python" python3; do

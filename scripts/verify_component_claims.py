@@ -40,6 +40,8 @@ def run_on_another_python(missing: ImportError) -> None:
 sys.path.insert(0, str(SOURCE_ROOT))
 
 try:
+    import git  # noqa: F401 - it is loaded late, and a Python without it is not the one we want
+
     from orchestrator.checks.verification import Asked, verify
     from orchestrator.errors import OrchestratorError
 except ImportError as error:

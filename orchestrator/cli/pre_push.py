@@ -13,13 +13,15 @@ from orchestrator.gates import GateVerdict, Outcome, run_gates
 
 _HEADS = "refs/heads/"
 _DELETED = "(delete)"
+_TOO_LONG = ("benchmarks",)
+"""What measures must run alone and repeat itself: a push does not wait for it."""
 
 
 def pushed(lines: Iterable[str]) -> dict[str, str]:
     """The branches that git says go out, with their commits; deleted ones and tags have none to check."""
     found: dict[str, str] = {}
     for line in lines:
-        local, commit, remote, _ = line.split()
+        local, commit, remote, _ = line.split() if line.strip() else [_DELETED] * 4
         ref = next((name for name in (local, remote) if name.startswith(_HEADS)), None)
         if ref is not None and local != _DELETED:
             found[ref.removeprefix(_HEADS)] = commit
@@ -42,7 +44,8 @@ def complaints(here: Here, plan: Plan, branches: Mapping[str, str]) -> tuple[str
 
 def pushed_gates(workstream: Workstream) -> tuple[Gate, ...]:
     """Those that run commands, TDD among them, and the component check even where the plan names none."""
-    own = [gate for gate in workstream.gates if runs_commands(gate) or gate.check == "components"]
+    own = [gate for gate in workstream.gates if gate.check not in _TOO_LONG]
+    own = [gate for gate in own if runs_commands(gate) or gate.check == "components"]
     if not any(gate.check == "components" for gate in own):
         own.insert(0, Gate(name="components", check="components"))
     return tuple(gate for gate in own if not gate.is_for_the_wave)

@@ -89,8 +89,9 @@ def _tell(found: Verification) -> None:
         tell(f"{mark(False)} {one_line(text)}")
     if found.differences and found.planned:
         note("    → orchestrator verify --write-specs writes them from the plan")
+    untested = "" if found.tested else "; their tests were not run"
     passed = sum(branch.ok for branch in found.branches)
-    tell(f"{mark(found.ok)} {passed} of {len(found.branches)} required branches pass")
+    tell(f"{mark(found.ok)} {passed} of {len(found.branches)} required branches pass{untested}")
 
 
 def _branch_lines(branch: BranchVerdict) -> Iterator[str]:

@@ -16,6 +16,7 @@ def verification_document(verification: Verification) -> dict[str, Any]:
     return {
         "ok": verification.ok,
         "planned": verification.planned,
+        "tested": verification.tested,
         "base": verification.base,
         "branches": [_branch_document(branch) for branch in verification.branches],
         "differences": list(verification.differences),
@@ -78,6 +79,8 @@ def _lines(verification: Verification) -> Iterator[str]:
     count = len(verification.branches)
     passed = f"{count - len(wrong)} of {count} required branches pass"
     yield f"**{said}**: {passed}, held against `{verification.base}`."
+    if not verification.tested:
+        yield "Their tests were not run."
     yield ""
     yield "| branch | commit | verdict |"
     yield "|---|---|---|"

@@ -82,8 +82,9 @@ def _text(path: Path) -> str | None:
 
 
 def _lines(text: str) -> Iterator[str]:
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    yield from dict.fromkeys(line for line in lines if line)
+    """A branch's name may hold a `#`, but a line that starts with one is a remark."""
+    lines = (line.strip() for line in text.splitlines())
+    yield from dict.fromkeys(line for line in lines if line and not line.startswith("#"))
 
 
 def roster_of_files(root: Path, listed: Listed) -> Roster:
@@ -96,7 +97,11 @@ def roster_of_files(root: Path, listed: Listed) -> Roster:
             f"write the names of the required branches into {REQUIRED_FILE}, one a line",
         )
     base = _base(Git(root), listed.branches)
-    streams = [_workstream(branch, base) for branch in listed.branches]
+    names = _names(listed.branches)
+    streams = [
+        Workstream(name=name, wave=WaveNumber(1), branch=BranchName(branch), base=base)
+        for branch, name in names.items()
+    ]
     number = WaveNumber(1)
     plan = Plan(
         source=str(root / REQUIRED_FILE),
@@ -130,10 +135,14 @@ def _base(repository: Git, required: Iterable[str]) -> BranchName:
     return BranchName(found)
 
 
-def _workstream(branch: str, base: BranchName) -> Workstream:
-    mark = hashlib.sha256(branch.encode()).hexdigest()[:6]
-    name = f"{_UNSAFE.sub('-', branch.lower()).strip('-_')[:40]}-{mark}".lstrip("-")
-    return Workstream(name=WorkstreamName(name), wave=WaveNumber(1), branch=BranchName(branch), base=base)
+def _names(branches: Iterable[str]) -> dict[str, WorkstreamName]:
+    """A name for each branch that may stand in a path; marked where two would be the same."""
+    names: dict[str, WorkstreamName] = {}
+    for branch in branches:
+        plain = _UNSAFE.sub("-", branch.lower()).strip("-_")[:40] or "branch"
+        mark = hashlib.sha256(branch.encode()).hexdigest()[:6]
+        names[branch] = WorkstreamName(f"{plain}-{mark}" if plain in names.values() else plain)
+    return names
 
 
 def _against_plan(plan: Plan, listed: Listed) -> Iterator[str]:

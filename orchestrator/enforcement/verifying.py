@@ -49,6 +49,7 @@ class BranchVerdict:
 class Verification:
     base: str
     planned: bool
+    tested: bool
     branches: tuple[BranchVerdict, ...]
     differences: tuple[str, ...]
 
@@ -75,6 +76,7 @@ def verify_branches(
     return Verification(
         base=roster.plan.base,
         planned=roster.planned,
+        tested=with_tests,
         branches=tuple(verdicts),
         differences=roster.differences,
     )
