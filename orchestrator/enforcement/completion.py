@@ -197,7 +197,7 @@ def _training(seen: _Seen, measured: Measured | None) -> Box:
     """Done, says the journal; of a branch that was never launched from here its committed metrics say so."""
     name, record = "training done", seen.state.of(seen.workstream.name)
     if isinstance(record.phase, Done | Merged):
-        return Box(name=name, ticked=True, evidence="its last stage ended well")
+        return Box(name=name, ticked=True, evidence="done, as the journal has it")
     if record.launches:
         phase = type(record.phase).__name__.lower()
         return Box(

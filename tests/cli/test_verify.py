@@ -77,8 +77,13 @@ def script(project: Project, name: str, *arguments: str, cwd: Path | None = None
     known = {key: value for key, value in project.env.items() if key != "PYTHONPATH"}
     done = subprocess.run(
         [str(ROOT / "scripts" / name), *arguments],
-        cwd=cwd or project.root, env={**known, **env}, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        cwd=cwd or project.root,
+        env={**known, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
@@ -107,7 +112,7 @@ FAKES: dict[str, tuple[dict[str, str], str]] = {
         {"branch3/i3d.py": "# class I3D:\n"},
         "missing-class",
     ),
-    "a method that does nothing": (
+    "a method that is empty": (
         {"branch3/i3d.py": "class I3D:\n    def forward(self, x):\n        pass\n"},
         "stub-method",
     ),

@@ -132,8 +132,9 @@ def test_what_ran_from_here_is_done_when_the_journal_says_so(scene: Scene) -> No
     launch = f.LaunchChosen(workstream="a", launch=LaunchId("l1"), host="local", stage="first", attempt=1)
     desk.record(f.StartAsked(workstream="a", by="ada"), launch)
     assert boxes(desk)["training done"] == (False, "it is starting: orchestrator status a")
-    desk.record(f.DoneAsked(workstream="a", by="ada"))
-    assert boxes(desk)["training done"][0] is True
+    finished = planned(scene)
+    finished.finish()
+    assert boxes(finished)["training done"] == (True, "done, as the journal has it")
 
 
 def test_a_review_counts_for_the_files_that_were_seen(scene: Scene) -> None:
