@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -49,12 +48,9 @@ def _pre_commit(named: Path | None, *, only_planned: bool) -> bool:
 
 def _pre_push(named: Path | None) -> bool:
     from orchestrator.cli.pre_push import complaints, pushed
-    from orchestrator.git.command import leaked_variables
 
     branches = pushed(sys.stdin)
     checkout = find_checkout(Path.cwd())
-    for variable in leaked_variables():
-        del os.environ[variable]  # whatever is started from here on works somewhere else
     plan_file = _plan_file(checkout, named)
     plan = _plan(checkout, plan_file)
     if plan is None or plan_file is None:

@@ -83,13 +83,16 @@ def test_evidence_that_the_plan_asks_for_is_proved_before_a_push(project: Projec
 
 
 def test_it_works_from_a_linked_worktree(project: Project, remote: Path) -> None:
+    plan = (project.root / "waves.yaml").read_text()
+    project.plan(plan.replace("test !", 'test -z \\"$GIT_INDEX_FILE$GIT_DIR\\" || exit 3; test !'))
     project.ok("hooks", "install")
     git(project, "checkout", "--quiet", "main")
     place = project.worktree("i3d")
     git(project, "worktree", "add", "--quiet", str(place), "work/i3d")
     assert commit(project, place, branch1_s_m__py=MODEL, branch1_s_broken="").code == 0
-    answer = git(project, "push", str(remote), "work/i3d", cwd=place)
-    assert answer.code == 1 and "tests is red" in answer.err
+    index = {**project.env, "GIT_INDEX_FILE": str(project.folder / "another")}
+    answer = git(project, "push", str(remote), "work/i3d", cwd=place, env=index)
+    assert answer.code == 1 and "tests is red: exit status 1" in answer.err
     git(project, "rm", "--quiet", "branch1/broken", cwd=place)
     git(project, "commit", "--quiet", "-m", "mended", cwd=place)
-    assert git(project, "push", str(remote), "HEAD:work/i3d", cwd=place).code == 0
+    assert git(project, "push", str(remote), "HEAD:work/i3d", cwd=place, env=index).code == 0
