@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hooked import MODEL, commit, git, hook, stage, with_plan
+from tests.support.hooked import MODEL, commit, git, hook, install, stage, with_plan
 from tests.support.project import Project
 
 
@@ -16,7 +16,7 @@ from tests.support.project import Project
 def hooked_fixture(project: Project) -> Project:
     """On the branch of i3d, with our hooks."""
     with_plan(project)
-    project.ok("hooks", "install")
+    install(project)
     git(project, "checkout", "--quiet", "-b", "work/i3d")
     return project
 
@@ -71,7 +71,7 @@ def test_an_unplanned_branch_and_base_are_left_alone(hooked: Project) -> None:
 
 
 def test_only_planned_refuses_other_branches_but_base_and_integration(hooked: Project) -> None:
-    hooked.ok("hooks", "install", "--only-planned")
+    install(hooked, only_planned=True)
     for branch, wanted in (("somebody/else", 1), ("integration/wave3", 0), ("work/free", 0)):
         git(hooked, "checkout", "--quiet", "-b", branch)
         answer = commit(hooked, **{f"{branch.partition('/')[0]}__txt": branch})
@@ -174,7 +174,7 @@ def test_nothing_of_the_repository_is_imported(hooked: Project) -> None:
 def test_the_hooks_that_were_there_run_first_and_can_refuse(project: Project) -> None:
     with_plan(project)
     hook(project, "pre-commit", '#!/bin/sh\necho "earlier $0 $#" >> log\nexit ${EARLIER:-0}\n')
-    project.ok("hooks", "install")
+    install(project)
     git(project, "checkout", "--quiet", "-b", "work/i3d")
     stage(project, branch1_s_m__py="# fake magvit\n")
     assert git(project, "commit", "-m", "x", env={**project.env, "EARLIER": "7"}).code == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hooked import MODEL, commit, git, hook, stage, with_plan
+from tests.support.hooked import MODEL, commit, git, hook, install, stage, uninstall, with_plan
 from tests.support.project import COMMAND, Project
 
 HUSKY_H = """\
@@ -60,12 +60,12 @@ def test_uninstall_puts_back_byte_for_byte_what_was_there(branch: Project, text:
     path.write_bytes(text.encode())
     path.chmod(0o751)
     before = hooks_of(branch)
-    branch.ok("hooks", "install")
-    branch.ok("hooks", "install")
+    install(branch)
+    install(branch)
     assert standing(branch) == {"pre-commit": "installed", "pre-push": "installed"}
-    branch.ok("hooks", "uninstall")
+    uninstall(branch)
     assert hooks_of(branch) == before
-    branch.ok("hooks", "uninstall")
+    uninstall(branch)
     assert hooks_of(branch) == before
 
 
@@ -77,7 +77,7 @@ def test_a_linked_hook_stays_a_link_and_one_that_is_switched_off_stays_off(branc
     link.symlink_to("../../check.sh")
     off = hook(branch, "pre-push", "#!/bin/sh\nexit 1\n")
     off.chmod(0o644)
-    branch.ok("hooks", "install")
+    install(branch)
     assert is_guarded(branch) and (branch.root / "log").read_text() == "linked\n" * 2
     subprocess.run(["git", "init", "--quiet", "--bare", str(branch.folder / "remote")], check=True)
     assert git(branch, "push", str(branch.folder / "remote"), "main").code == 0
@@ -90,7 +90,7 @@ def test_a_repository_without_a_hooks_folder_gets_one(branch: Project) -> None:
     for path in (branch.root / ".git/hooks").iterdir():
         path.unlink()
     (branch.root / ".git/hooks").rmdir()
-    branch.ok("hooks", "install")
+    install(branch)
     assert is_guarded(branch)
 
 
@@ -101,10 +101,10 @@ def test_husky_runs_its_own_hooks_under_their_own_names(branch: Project) -> None
     hook(branch, "pre-commit", "echo husky >> log\n", ".husky")
     git(branch, "config", "core.hooksPath", ".husky/_")
     before = hooks_of(branch, ".husky/_")
-    branch.ok("hooks", "install")
+    install(branch)
     assert is_guarded(branch) and (branch.root / "log").read_text() == "husky\n" * 2
     assert git(branch, "config", "core.hooksPath").out == ".husky/_\n"
-    branch.ok("hooks", "uninstall")
+    uninstall(branch)
     assert hooks_of(branch, ".husky/_") == before
 
 
@@ -118,7 +118,7 @@ def test_pre_commit_may_be_installed_before_and_after(branch: Project) -> None:
     manager = ["pre-commit", "install"]
     env = {**branch.env, "PATH": f"{Path(sys.executable).parent}:{branch.env['PATH']}"}
     subprocess.run(manager, cwd=branch.root, env=env, check=True, capture_output=True)
-    branch.ok("hooks", "install")
+    install(branch)
     assert is_guarded(branch) and (branch.root / "log").read_text() == "told\n" * 2
     # It takes what it finds for a hook of before, and runs that first: ours, which must not run it again.
     subprocess.run(manager, cwd=branch.root, env=env, check=True, capture_output=True)
@@ -128,14 +128,14 @@ def test_pre_commit_may_be_installed_before_and_after(branch: Project) -> None:
 
 def test_lefthook_that_renames_a_hook_is_told_of_and_loses_nothing(branch: Project) -> None:
     mine = hook(branch, "pre-commit", "#!/bin/sh\nexit 0\n").read_bytes()
-    branch.ok("hooks", "install")
+    install(branch)
     folder = branch.root / ".git/hooks"
     (folder / "pre-commit").rename(folder / "pre-commit.old")
     hook(branch, "pre-commit", "#!/bin/sh\n# LEFTHOOK\nexit 0\n")
     assert standing(branch)["pre-commit"] == "displaced"
     answer = branch.run("hooks", "install")
     assert answer.code == 1 and "replaced our hook" in answer.err
-    branch.ok("hooks", "uninstall")
+    uninstall(branch)
     assert (folder / "pre-commit").read_text() == "#!/bin/sh\n# LEFTHOOK\nexit 0\n"
     assert (folder / "pre-commit.before-orchestrator").read_bytes() == mine
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hooked import MODEL, commit, git, hook, with_plan
+from tests.support.hooked import MODEL, commit, git, hook, install, with_plan
 from tests.support.project import Project
 
 
@@ -34,7 +34,7 @@ def refs(remote: Path) -> str:
 def test_a_branch_goes_out_with_its_component_and_green_tests_and_not_without(
     project: Project, remote: Path
 ) -> None:
-    project.ok("hooks", "install")
+    install(project)
     assert commit(project, branch1_s_other__py="n = 1\n").code == 0
     answer = git(project, "push", str(remote), "work/i3d")
     assert answer.code == 1 and refs(remote) == ""
@@ -51,7 +51,7 @@ def test_a_branch_goes_out_with_its_component_and_green_tests_and_not_without(
 
 
 def test_unplanned_branches_tags_and_deletions_go_out_unseen(project: Project, remote: Path) -> None:
-    project.ok("hooks", "install")
+    install(project)
     git(project, "tag", "v1")
     assert commit(project, branch1_s_other__py="n = 1\n").code == 0
     assert git(project, "push", "--no-verify", str(remote), "work/i3d").code == 0
@@ -62,7 +62,7 @@ def test_unplanned_branches_tags_and_deletions_go_out_unseen(project: Project, r
 
 def test_an_earlier_hook_gets_arguments_and_lines_and_can_refuse(project: Project, remote: Path) -> None:
     hook(project, "pre-push", '#!/bin/sh\necho "$0 $*" > log\ncat >> log\nexit ${EARLIER:-0}\n')
-    project.ok("hooks", "install")
+    install(project)
     assert commit(project, branch1_s_m__py=MODEL).code == 0
     refused = git(project, "push", str(remote), "work/i3d", env={**project.env, "EARLIER": "3"})
     assert refused.code == 1 and refs(remote) == ""
@@ -76,7 +76,7 @@ def test_an_earlier_hook_gets_arguments_and_lines_and_can_refuse(project: Projec
 def test_evidence_that_the_plan_asks_for_is_proved_before_a_push(project: Project, remote: Path) -> None:
     plan = (project.root / "waves.yaml").read_text()
     project.plan(plan.replace("gates: [tests]", "gates: [tdd]"))
-    project.ok("hooks", "install")
+    install(project)
     assert commit(project, branch1_s_m__py=MODEL).code == 0
     answer = git(project, "push", str(remote), "work/i3d")
     assert answer.code == 1 and "tdd is red: the branch neither adds nor changes a test" in answer.err
@@ -85,7 +85,7 @@ def test_evidence_that_the_plan_asks_for_is_proved_before_a_push(project: Projec
 def test_it_works_from_a_linked_worktree(project: Project, remote: Path) -> None:
     plan = (project.root / "waves.yaml").read_text()
     project.plan(plan.replace("test !", 'test -z \\"$GIT_INDEX_FILE$GIT_DIR\\" || exit 3; test !'))
-    project.ok("hooks", "install")
+    install(project)
     git(project, "checkout", "--quiet", "main")
     place = project.worktree("i3d")
     git(project, "worktree", "add", "--quiet", str(place), "work/i3d")

@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from orchestrator.home import find_checkout
+from orchestrator.hooks import installing
+from orchestrator.hooks.stub import Choices
 from tests.support.project import Answer, Project
 from tests.support.repository import PINNED
 
@@ -35,6 +39,15 @@ def with_plan(project: Project) -> None:
     (project.root / ".component_spec.yaml").write_text(SPEC)
     git(project, "add", "-A")
     assert git(project, "commit", "--quiet", "-m", "plan").code == 0
+
+
+def install(project: Project, **choices: Any) -> None:
+    """As `orchestrator hooks install`, without the start of a process."""
+    installing.install(find_checkout(project.root), Choices(**choices))
+
+
+def uninstall(project: Project) -> None:
+    installing.uninstall(find_checkout(project.root))
 
 
 def git(
