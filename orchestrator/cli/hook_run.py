@@ -31,6 +31,10 @@ def run_hook(arguments: Sequence[str]) -> int:
             case _:
                 _say(f"there is no hook {name!r}; there are pre-commit and pre-push")
                 return ExitStatus.USAGE
+    except KeyboardInterrupt:
+        from orchestrator.cli.main import leave
+
+        return leave(ExitStatus.INTERRUPTED)
     except OrchestratorError as error:
         _say(" ".join(filter(None, [error.message, error.hint])))
         return error.exit_status
