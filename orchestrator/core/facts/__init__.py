@@ -1,0 +1,162 @@
+"""What happened, one frozen class per kind of fact. The journal stores these and nothing else.
+
+A field added later needs a default: journals of every earlier version must load for ever.
+"""
+
+from __future__ import annotations
+
+from orchestrator.core.facts.afterwards import (
+    CleaningAsked,
+    CleaningRefused,
+    RollbackAsked,
+    RollbackBegun,
+    RollbackRefused,
+    WaveRolledBack,
+    WorkstreamCleaned,
+)
+from orchestrator.core.facts.daemon import (
+    DaemonStarted,
+    DaemonStopped,
+    HostBack,
+    HostLost,
+    JournalBegun,
+    PlanRead,
+)
+from orchestrator.core.facts.forecast import (
+    ConflictForeseen,
+    ForecastCleared,
+    OverlapForeseen,
+)
+from orchestrator.core.facts.gates import (
+    GateFinished,
+    GateRetried,
+    PartTried,
+    WaveIsolated,
+)
+from orchestrator.core.facts.landing import (
+    LandingAsked,
+    LandingBegun,
+    LandingRefused,
+    LandingUndone,
+    RefStep,
+    WaveLanded,
+    WaveProposed,
+    WavePushed,
+    WavePushRefused,
+)
+from orchestrator.core.facts.workers import (
+    BranchPushed,
+    DoneAsked,
+    GaveUp,
+    HoldAccepted,
+    LaunchChosen,
+    Launched,
+    LaunchEnded,
+    LaunchId,
+    LaunchRefused,
+    PushRefused,
+    RestartAsked,
+    RetryChosen,
+    ReviewApproved,
+    StageHeld,
+    StagePassed,
+    StartAsked,
+    StopAsked,
+)
+
+Fact = (
+    JournalBegun
+    | DaemonStarted
+    | DaemonStopped
+    | PlanRead
+    | HostLost
+    | HostBack
+    | StartAsked
+    | StopAsked
+    | RestartAsked
+    | DoneAsked
+    | ReviewApproved
+    | HoldAccepted
+    | LaunchChosen
+    | Launched
+    | LaunchRefused
+    | LaunchEnded
+    | StagePassed
+    | StageHeld
+    | RetryChosen
+    | GaveUp
+    | GateFinished
+    | GateRetried
+    | BranchPushed
+    | PushRefused
+    | LandingAsked
+    | WaveProposed
+    | LandingBegun
+    | WaveLanded
+    | LandingUndone
+    | WavePushed
+    | WavePushRefused
+    | LandingRefused
+    | PartTried
+    | WaveIsolated
+    | ConflictForeseen
+    | OverlapForeseen
+    | ForecastCleared
+    | RollbackAsked
+    | RollbackBegun
+    | WaveRolledBack
+    | RollbackRefused
+    | CleaningAsked
+    | WorkstreamCleaned
+    | CleaningRefused
+)
+
+__all__ = [
+    "BranchPushed",
+    "CleaningAsked",
+    "CleaningRefused",
+    "ConflictForeseen",
+    "DaemonStarted",
+    "DaemonStopped",
+    "DoneAsked",
+    "Fact",
+    "ForecastCleared",
+    "GateFinished",
+    "GateRetried",
+    "GaveUp",
+    "HoldAccepted",
+    "HostBack",
+    "HostLost",
+    "JournalBegun",
+    "LandingAsked",
+    "LandingBegun",
+    "LandingRefused",
+    "LandingUndone",
+    "LaunchChosen",
+    "LaunchEnded",
+    "LaunchId",
+    "LaunchRefused",
+    "Launched",
+    "OverlapForeseen",
+    "PartTried",
+    "PlanRead",
+    "PushRefused",
+    "RefStep",
+    "RestartAsked",
+    "RetryChosen",
+    "ReviewApproved",
+    "RollbackAsked",
+    "RollbackBegun",
+    "RollbackRefused",
+    "StageHeld",
+    "StagePassed",
+    "StartAsked",
+    "StopAsked",
+    "WaveIsolated",
+    "WaveLanded",
+    "WaveProposed",
+    "WavePushRefused",
+    "WavePushed",
+    "WaveRolledBack",
+    "WorkstreamCleaned",
+]

@@ -1,0 +1,42 @@
+"""The daemon, its plan and its hosts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalBegun:
+    """`token` keeps the launch ids of two journals apart, also on a host that saw both."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonStarted:
+    pid: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonStopped:
+    pid: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRead:
+    source: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostLost:
+    host: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBack:
+    host: str
+    boot_id: str

@@ -1,0 +1,143 @@
+"""What was asked for workers, and how their launches went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NewType
+
+LaunchId = NewType("LaunchId", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartAsked:
+    workstream: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAsked:
+    workstream: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartAsked:
+    workstream: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoneAsked:
+    workstream: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewApproved:
+    """A person has looked at the branch as `commit` has it; `tree` is what was seen."""
+
+    workstream: str
+    by: str
+    commit: str
+    tree: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldAccepted:
+    """`next_stage` is the index of the stage that follows, None when the held one was the last."""
+
+    workstream: str
+    by: str
+    next_stage: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchChosen:
+    """Written before anything is started, so that a crash in between starts nothing twice."""
+
+    workstream: str
+    launch: LaunchId
+    host: str
+    stage: str
+    attempt: int
+    gpus: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launched:
+    workstream: str
+    launch: LaunchId
+    worktree: str
+    tip: str
+    made_branch: bool
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchRefused:
+    workstream: str
+    launch: LaunchId
+    cause: str
+    message: str
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchEnded:
+    """`ended` is the host's clock, for people; `elapsed_s` was measured by the supervisor."""
+
+    workstream: str
+    launch: LaunchId
+    exit_code: int | None
+    signal: str | None
+    cause: str
+    ended: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePassed:
+    """`next_stage` is the index of the stage that follows, None after the last."""
+
+    workstream: str
+    launch: LaunchId
+    next_stage: int | None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageHeld:
+    workstream: str
+    launch: LaunchId
+    unmet: tuple[str, ...]
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryChosen:
+    workstream: str
+    launch: LaunchId
+    delay_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUp:
+    workstream: str
+    launch: LaunchId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchPushed:
+    workstream: str
+    remote: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRefused:
+    workstream: str
+    remote: str
+    commit: str
+    reason: str
