@@ -5,9 +5,9 @@ Nothing here imports torch: a bad config is reported before the slow imports.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -109,7 +109,94 @@ class FactorizedConvConfig(Section):
     temporal_layers: Count = 3
 
 
-ExtractorConfig = Annotated[ObjectsConfig | FactorizedConvConfig, Field(discriminator="name")]
+class Preset(Section):
+    """An architecture whose values come from a named preset unless they are given themselves."""
+
+    preset: Literal["full", "cpu"] = "full"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {**cls.presets.get(values.get("preset", "full"), {}), **values}
+
+
+class I3DConfig(Preset):
+    name: Literal["i3d"]
+    width: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the 1024 channels
+    batch_norm_momentum: Fraction = 0.1  # a short run's statistics lag behind at the public model's 0.01
+    weights: Path | None = None  # the public RGB weights
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"cpu": {"width": 0.125}}
+
+
+class SlowFastConfig(Preset):
+    name: Literal["slowfast"]
+    channels: Count = 64  # of the slow pathway's stem
+    depths: tuple[Count, Count, Count, Count] = (3, 4, 6, 3)
+    alpha: Count = 4  # the paper's 8 is for 32 frames and more
+    beta: Fraction = 0.125
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"cpu": {"channels": 16, "depths": (1, 1, 1, 1)}}
+
+
+class TransformerConfig(Preset):
+    name: Literal["transformer"]
+    patch: Count = 8
+    tubelet: Count = 2  # frames
+    dim: Count = 384
+    layers: Count = 12
+    heads: Count = 6
+    masked: Fraction = 0.9  # share of the tubes hidden in pre-training
+    weights: Path | None = None  # of python -m workers.pretrain
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "cpu": {"patch": 16, "dim": 96, "layers": 3, "heads": 4}
+    }
+
+    @model_validator(mode="after")
+    def _heads_share_evenly(self) -> "TransformerConfig":
+        if self.dim % (2 * self.heads):
+            raise ValueError("dim must be a multiple of 2 * heads")
+        return self
+
+
+class VQConfig(Section):
+    kind: Literal["vq"]
+    codes: Count = 1024
+
+
+class LFQConfig(Section):
+    kind: Literal["lfq"]
+    bits: Annotated[int, Field(gt=0, le=18)] = 10
+
+
+class FSQConfig(Section):
+    kind: Literal["fsq"] = "fsq"
+    levels: tuple[Annotated[int, Field(ge=2)], ...] = (8, 5, 5, 5)
+
+
+QuantizerConfig = Annotated[VQConfig | LFQConfig | FSQConfig, Field(discriminator="kind")]
+
+
+class MagvitConfig(Preset):
+    name: Literal["magvit"]
+    channels: Annotated[int, Field(gt=0, multiple_of=8)] = 64  # of the first of three resolutions
+    depth: Count = 2  # residual blocks at each
+    code_dim: Count = 16
+    quantizer: QuantizerConfig = FSQConfig()
+    dim: Count = 256
+    layers: Count = 4
+    heads: Count = 4
+    ball_weight: Annotated[float, Field(ge=0)] = 10.0
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "cpu": {"channels": 8, "depth": 1, "code_dim": 8, "dim": 96, "layers": 2}
+    }
+
+
+ExtractorConfig = Annotated[
+    ObjectsConfig | FactorizedConvConfig | I3DConfig | SlowFastConfig | TransformerConfig | MagvitConfig,
+    Field(discriminator="name"),
+]
 
 
 class ModelConfig(Section):
@@ -166,6 +253,11 @@ class TrainConfig(Section):
                 f"the position to predict is frame {self.target_frame}, "
                 f"but ground_truth_frames is {self.data.scene.ground_truth_frames}"
             )
+        extractor = self.model.extractor
+        if isinstance(extractor, TransformerConfig) and (
+            self.data.clip.frames % extractor.tubelet or self.data.scene.image_size % extractor.patch
+        ):
+            raise ValueError("the transformer's tubelet and patch must divide the clip's frames and image")
         if self.optim.batch_size > self.data.training_samples:
             raise ValueError(f"batch_size exceeds the {self.data.training_samples} training samples")
         return self

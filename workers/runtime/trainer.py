@@ -112,10 +112,12 @@ class Trainer:
             group["lr"] = rate
         output = self.model(clips.video)
         losses = multi_task_loss(output, clips.label, clips.target, self.config.tasks)
+        auxiliary = self.model.extractor.auxiliary_loss()
         self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        goal = losses.total if auxiliary is None else losses.total + auxiliary
+        goal.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optim.clip_norm)
-        if not (torch.isfinite(losses.total) and torch.isfinite(norm)):
+        if not (torch.isfinite(goal) and torch.isfinite(norm)):
             raise DivergedError(self._diverged("the loss or its gradient"))
         self.optimizer.step()
         hits = (output.class_logits.argmax(dim=1) == clips.label).float().mean()
