@@ -212,9 +212,20 @@ class PredictionTask(Section):
     predict_future: Count = 5  # clip steps after the last observed frame
 
 
+class ForecastTask(Section):
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    horizon: Count = 4  # clip steps after the last observed frame, each predicted
+
+
 class TasksConfig(Section):
     classification: ClassificationTask = ClassificationTask()
     prediction: PredictionTask = PredictionTask()
+    forecast: ForecastTask = ForecastTask()
+
+
+class EarlyStopping(Section):
+    patience: Count = 5  # epochs without a better validation loss
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
 
 
 class OptimConfig(Section):
@@ -224,6 +235,7 @@ class OptimConfig(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
     clip_norm: Positive = 1.0
+    early_stopping: EarlyStopping | None = EarlyStopping()
 
 
 class CheckpointConfig(Section):
@@ -248,9 +260,10 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "TrainConfig":
-        if self.target_frame >= self.data.scene.ground_truth_frames:
+        last = max(self.target_frame, *self.forecast_frames)
+        if last >= self.data.scene.ground_truth_frames:
             raise ValueError(
-                f"the position to predict is frame {self.target_frame}, "
+                f"the last position to predict is frame {last}, "
                 f"but ground_truth_frames is {self.data.scene.ground_truth_frames}"
             )
         extractor = self.model.extractor
@@ -264,12 +277,26 @@ class TrainConfig(Section):
 
     @property
     def target_frame(self) -> int:
-        clip = self.data.clip
-        return (clip.frames - 1 + self.tasks.prediction.predict_future) * clip.stride
+        return self._frame_after(self.tasks.prediction.predict_future)
+
+    @property
+    def forecast_frames(self) -> tuple[int, ...]:
+        return tuple(self._frame_after(step + 1) for step in range(self.tasks.forecast.horizon))
+
+    def _frame_after(self, steps: int) -> int:
+        return (self.data.clip.frames - 1 + steps) * self.data.clip.stride
 
 
 # A longer or gentler continuation of the same run is still the same run.
-RESUMABLE_CHANGES = frozenset({"optim.epochs", "optim.learning_rate"})
+RESUMABLE_CHANGES = frozenset(
+    {
+        "optim.epochs",
+        "optim.learning_rate",
+        "optim.early_stopping",
+        "optim.early_stopping.patience",
+        "optim.early_stopping.min_delta",
+    }
+)
 
 Schema = TypeVar("Schema", bound=Section)
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from subprocess import run as run_process
 
 import pytest
+import torch
 
 from tests.workers.conftest import ROOT, start, tiny_config, train_here
 from workers.cli import UsageError
 from workers.config import OptimConfig, TrainConfig, config_hash, load_config
 from workers.evaluate import main as evaluate_main
+from workers.evaluation.metrics import calibration_error
 from workers.result_syncer import ResultSyncer
 from workers.runtime.checkpoint import list_checkpoints, load_checkpoint
-from workers.runtime.trainer import learning_rate
+from workers.runtime.trainer import epochs_without_gain, learning_rate
 from workers.train import main as train_main
 
 WANTED = {"classification_acc", "prediction_mse", "total_loss", "model_parameters", "train_seconds", "epochs"}
@@ -167,3 +169,36 @@ def test_packaged_configs_are_valid(path: Path) -> None:
 def test_an_unreadable_config_names_itself(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"absent\.yaml"):
         load_config(TrainConfig, tmp_path / "absent.yaml")
+
+
+def test_training_ends_when_no_epoch_helps_any_more(tmp_path: Path, tiny: Path) -> None:
+    # No loss is better by a thousand: the first epoch counts, the next two are the patience.
+    config = tiny_config(tiny, "optim.early_stopping={patience: 2, min_delta: 1000}")
+    train_here(config, tmp_path, 4)
+    found = json.loads((tmp_path / "final_metrics.json").read_text())
+    assert found["epochs"] == 3
+    assert [path.name for path in list_checkpoints(tmp_path)][-1] == "checkpoint_epoch_3.pt"
+    train_here(config, tmp_path, 4)
+    assert json.loads((tmp_path / "final_metrics.json").read_text())["epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("losses", "idle"),
+    [
+        ([], 0),
+        ([3.0], 0),
+        ([3.0, 2.0, 1.0], 0),
+        ([1.0, 2.0, 3.0], 2),
+        ([3.0, 1.0, 2.0, 0.5], 0),
+        ([1.0, 1.0], 1),
+    ],
+)
+def test_epochs_without_gain(losses: list[float], idle: int) -> None:
+    assert epochs_without_gain(losses, 0.0) == idle
+
+
+def test_calibration_error() -> None:
+    sure_and_right = torch.tensor([1.0, 1.0]), torch.tensor([True, True])
+    sure_and_half_right = torch.tensor([1.0, 1.0]), torch.tensor([True, False])
+    assert calibration_error(*sure_and_right) == 0
+    assert calibration_error(*sure_and_half_right) == pytest.approx(0.5)

@@ -46,7 +46,7 @@ def _write(path: Path, checkpoint: Path, evaluation: Evaluation, baselines: Base
         path,
         {
             **evaluation.figures(),
-            "prediction_skill": baselines.skill(evaluation.prediction_loss),
+            "prediction_skill": baselines.skill(evaluation.prediction.mse),
             "baseline_mean_mse": baselines.mean,
             "baseline_last_position_mse": baselines.last_position,
             "baseline_constant_velocity_mse": baselines.constant_velocity,
@@ -61,7 +61,7 @@ def _print(path: Path, evaluation: Evaluation, baselines: BaselineErrors) -> Non
     print(f"{path.name}")
     for name, value in evaluation.figures().items():
         print(f"  {name:<22} {value:.4f}")
-    skill = baselines.skill(evaluation.prediction_loss)
+    skill = baselines.skill(evaluation.prediction.mse)
     print(f"  {'prediction_skill':<22} {skill:.4f}  (0: constant velocity, 1: exact)")
     print("\n" + " " * 12 + "".join(f"{family:>11}" for family in FAMILIES) + "   <- predicted")
     for family, row in zip(FAMILIES, evaluation.confusion, strict=True):

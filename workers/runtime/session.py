@@ -60,7 +60,9 @@ def choose_device(name: str) -> torch.device:
 
 
 def build_model(config: TrainConfig, device: torch.device) -> UnifiedModel:
-    return UnifiedModel(build_extractor(config.model.extractor, config.data)).to(device)
+    return UnifiedModel(
+        build_extractor(config.model.extractor, config.data), config.tasks.forecast.horizon
+    ).to(device)
 
 
 def require_same_config(checkpoint: Checkpoint, config: TrainConfig, path: Path) -> None:
@@ -131,6 +133,6 @@ def _training_batches(config: TrainConfig, training: ClipDataset, device: torch.
 def _write_evidence(trainer: Trainer) -> None:
     results, history = trainer.syncer.local_results_dir, trainer.progress.history
     write_metrics(results / VALIDATION_METRICS, trainer.figures(), history)
-    if trainer.progress.epoch >= trainer.config.optim.epochs:
+    if trainer.is_finished:
         write_metrics(results / FINAL_METRICS, trainer.figures(), history)
     draw_curves(results / TRAINING_CURVES, history)
