@@ -48,7 +48,7 @@ class SceneConfig(Section):
 class GenerateConfig(Section):
     num_samples: Count = 10_000
     seed: Annotated[int, Field(ge=0)] = 0
-    shard_size: Count = 500
+    shard_size: Count = 2000
     scene: SceneConfig = SceneConfig()
 
 
@@ -248,6 +248,10 @@ class RunConfig(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     threads: Count = 1
     heartbeat_s: Positive = 5.0
+    branch: str | None = None  # names the status file; default: $ORCHESTRATOR_WORKSTREAM
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the model's arithmetic; weights and losses stay fp32
+    compile: bool = False  # the extractor, by torch.compile
+    gpu_memory_share: Annotated[float, Field(gt=0, le=1)] | None = None  # where several runs share a GPU
 
 
 class TrainConfig(Section):
@@ -290,6 +294,8 @@ class TrainConfig(Section):
 # A longer or gentler continuation of the same run is still the same run.
 RESUMABLE_CHANGES = frozenset(
     {
+        "run.branch",
+        "run.gpu_memory_share",
         "optim.epochs",
         "optim.learning_rate",
         "optim.early_stopping",

@@ -5,6 +5,7 @@ The encoder is that of the transformers library. It can be trained from nothing,
 """
 
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from torch import Tensor
@@ -56,8 +57,8 @@ class MaskedVideoModel(torch.nn.Module):
         loss: Tensor = self.model(video * 2 - 1, bool_masked_pos=mask).loss
         return loss
 
-    def save_encoder(self, path: Path) -> None:
-        torch.save({_PRETRAINED_KEY: self.model.videomae.state_dict()}, path)
+    def save_encoder(self, file: Path | BinaryIO) -> None:
+        torch.save({_PRETRAINED_KEY: self.model.videomae.state_dict()}, file)
 
 
 def encoder_config(config: TransformerConfig, *, frames: int, image_size: int) -> VideoMAEConfig:

@@ -20,8 +20,10 @@ class UnifiedModel(nn.Module):
     position_mean: Tensor  # (3,)
     position_std: Tensor  # (3,)
 
-    def __init__(self, extractor: FeatureExtractor, horizon: int) -> None:
+    def __init__(self, extractor: FeatureExtractor, horizon: int, *, bf16: bool = False) -> None:
+        """With `bf16`, matrix products and convolutions are computed in it; the outputs are float32."""
         super().__init__()
+        self.bf16 = bf16
         dim = extractor.feature_dim
         self.extractor = extractor
         self.class_head = _head(dim, len(FAMILIES))
@@ -36,13 +38,16 @@ class UnifiedModel(nn.Module):
         self.position_std.copy_(targets.std(dim=0))
 
     def forward(self, video: Tensor) -> ModelOutput:
-        features = self.extractor(video)  # (B, T, D)
-        overall, last = features.mean(dim=1), features[:, -1]  # (B, D) each
-        ending = torch.cat([overall, last], dim=1)  # (B, 2 D)
+        with torch.autocast(video.device.type, torch.bfloat16, enabled=self.bf16):
+            features = self.extractor(video)  # (B, T, D)
+            overall, last = features.mean(dim=1), features[:, -1]  # (B, D) each
+            ending = torch.cat([overall, last], dim=1)  # (B, 2 D)
+            logits, future = self.class_head(overall), self.position_head(ending)
+            forecast = self.forecast_head(ending).unflatten(1, (-1, 3))
         return ModelOutput(
-            class_logits=self.class_head(overall),
-            future_position=self._place(self.position_head(ending)),
-            forecast=self._place(self.forecast_head(ending).unflatten(1, (-1, 3))),
+            class_logits=logits.float(),
+            future_position=self._place(future.float()),
+            forecast=self._place(forecast.float()),
         )
 
     def _place(self, offset: Tensor) -> Tensor:

@@ -43,7 +43,10 @@ def train(
     checkpoint = _checkpoint_to_resume(results, resume, config)
     done = checkpoint.epoch if checkpoint else 0
     syncer.update_heartbeat("preparing data", step=done, total=target_epochs)
-    trainer = _assemble(config, choose_device(device_name), syncer, stop)
+    device = choose_device(device_name)
+    if device.type == "cuda" and config.run.gpu_memory_share:
+        torch.cuda.set_per_process_memory_fraction(config.run.gpu_memory_share, device)
+    trainer = _assemble(config, device, syncer, stop)
     if checkpoint:
         trainer.restore(checkpoint)
     trainer.run(target_epochs)
@@ -60,9 +63,12 @@ def choose_device(name: str) -> torch.device:
 
 
 def build_model(config: TrainConfig, device: torch.device) -> UnifiedModel:
-    return UnifiedModel(
-        build_extractor(config.model.extractor, config.data), config.tasks.forecast.horizon
-    ).to(device)
+    extractor = build_extractor(config.model.extractor, config.data)
+    bf16 = config.run.precision == "bf16"
+    model = UnifiedModel(extractor, config.tasks.forecast.horizon, bf16=bf16).to(device)
+    if config.run.compile:
+        extractor.compile()  # in place: the names in a checkpoint stay
+    return model
 
 
 def require_same_config(checkpoint: Checkpoint, config: TrainConfig, path: Path) -> None:
