@@ -1,4 +1,4 @@
-"""Least squares over the four families: the oracle that no learning beats by much, and the equations' baseline.
+"""Least squares over the four families: the oracle of every figure, and the equations' baseline.
 
 Each axis of a path is a sum of terms in t (0..1 over the observed video) that its family allows; only the
 turning rate of circles and helices is not linear, and is searched for.
@@ -83,7 +83,7 @@ def best_fit(t: Floats, path: Floats) -> Fit:
 
 def _solve(family: str, t: Floats, path: Floats, rate: float) -> tuple[Floats, float]:
     design = terms(family, t, rate)
-    coefficients = np.linalg.lstsq(design, path, rcond=None)[0]
+    coefficients: Floats = np.linalg.lstsq(design, path, rcond=None)[0]
     return coefficients, float(np.sqrt(np.square(design @ coefficients - path).mean()))
 
 
@@ -128,7 +128,7 @@ class _Coil:
 
 
 def _round(family: str, t: Floats, path: Floats, free: Floats, rate: float) -> _Coil:
-    """Make the ellipse of the linear solution round, then improve all numbers by Gauss and Newton's method."""
+    """Make the ellipse of the linear solution round, then improve all numbers by Gauss-Newton steps."""
     left, sizes, right = np.linalg.svd(free[1:3].T, full_matrices=False)
     start, onwards = (left @ right).T
     axis = np.cross(start, onwards)
