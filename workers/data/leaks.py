@@ -14,6 +14,7 @@ from torch import nn
 
 from workers.config import SceneConfig
 from workers.data.camera import project
+from workers.data.scenes import Scenes
 from workers.data.trajectories import FAMILIES
 
 Floats = NDArray[np.float64]
@@ -51,10 +52,11 @@ def probe_leaks(observed: NDArray[np.float32], label: NDArray[np.int64], scene: 
     )
 
 
-def probe_accuracy(features: Floats, label: NDArray[np.int64]) -> float:
-    """Train a small network on two thirds of (N, K) features and return its accuracy on the others."""
+def probe_accuracy(features: Floats, label: NDArray[np.int64], held_out: torch.Tensor | None = None) -> float:
+    """Train a small network on (N, K) features but those held out (a third); return its accuracy there."""
     generator = torch.Generator().manual_seed(0)
-    held_out = torch.arange(len(label)) // len(FAMILIES) % _HELD_OUT == 0
+    if held_out is None:
+        held_out = torch.arange(len(label)) // len(FAMILIES) % _HELD_OUT == 0
     scaled = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-9)
     x, y = torch.from_numpy(scaled).float(), torch.from_numpy(label)
     network = _network(x.shape[1], generator)
@@ -66,6 +68,16 @@ def probe_accuracy(features: Floats, label: NDArray[np.int64]) -> float:
         optimizer.step()
     with torch.no_grad():
         return float((network(x[held_out]).argmax(dim=1) == y[held_out]).float().mean())
+
+
+def single_frame_accuracy(training: Scenes, validation: Scenes, frame: int, scene: SceneConfig) -> float:
+    """What the middle of a clip alone tells: the baseline of every accuracy."""
+    both = np.concatenate([training.positions[:SAMPLES, frame], validation.positions[:, frame]])
+    paths = both.astype(np.float64)
+    discs = np.concatenate([project(paths, scene), 1 / paths[..., 2:]], axis=1)
+    label = np.concatenate([training.label[:SAMPLES], validation.label])
+    held_out = torch.arange(len(label)) >= len(label) - len(validation)
+    return probe_accuracy(discs, label, held_out)
 
 
 def _network(inputs: int, generator: torch.Generator) -> nn.Sequential:

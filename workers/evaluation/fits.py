@@ -83,7 +83,7 @@ def best_fit(t: Floats, path: Floats) -> Fit:
 
 def _solve(family: str, t: Floats, path: Floats, rate: float) -> tuple[Floats, float]:
     design = terms(family, t, rate)
-    coefficients: Floats = np.linalg.lstsq(design, path, rcond=None)[0]
+    coefficients = np.linalg.lstsq(design, path, rcond=None)[0].astype(np.float64)
     return coefficients, float(np.sqrt(np.square(design @ coefficients - path).mean()))
 
 

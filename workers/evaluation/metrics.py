@@ -29,6 +29,15 @@ class PositionErrors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SampleResults:
+    """Of each clip, in the dataset's order: what a comparison of models draws its samples from."""
+
+    hit: tuple[bool, ...]
+    prediction_mse: tuple[float, ...]
+    forecast_mae: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     total_loss: float
     classification_loss: float
@@ -37,6 +46,7 @@ class Evaluation:
     path_spread: float  # RMS distance of a true path from its mean, per axis: the unit of forecast_mae_share
     calibration_error: float  # expected, over 15 bins of confidence (Guo et al. 2017)
     confusion: tuple[tuple[int, ...], ...]  # rows: true class, columns: predicted
+    samples: SampleResults
 
     @property
     def classification_acc(self) -> float:
@@ -89,6 +99,7 @@ class _Tally:
         self.spread = torch.zeros((), dtype=torch.float64)
         self.confidence: list[Tensor] = []
         self.hit: list[Tensor] = []
+        self.clip_errors: list[Tensor] = []  # (B, 2): squared at t+5, absolute over the forecast
         self.confusion = torch.zeros(len(FAMILIES), len(FAMILIES), dtype=torch.int64)
 
     def add(self, clips: Clips, output: ModelOutput, losses: Losses) -> None:
@@ -98,6 +109,8 @@ class _Tally:
         error = (found - truth).double().cpu()  # (B, 1 + horizon, 3)
         self.squared += error.square().mean(dim=2).sum(dim=0)
         self.absolute += error.abs().mean(dim=2).sum(dim=0)
+        forecast = error[:, 1:].abs().mean(dim=(1, 2))
+        self.clip_errors.append(torch.stack([error[:, 0].square().mean(dim=1), forecast], dim=1))
         path = clips.observed.double().cpu()
         self.spread += (path - path.mean(dim=1, keepdim=True)).square().mean(dim=(1, 2)).sum()
         confidence, predicted = output.class_logits.float().softmax(dim=1).cpu().max(dim=1)
@@ -122,7 +135,13 @@ class _Tally:
             path_spread=float((self.spread / count).sqrt()),
             calibration_error=calibration_error(torch.cat(self.confidence), torch.cat(self.hit)),
             confusion=tuple(map(tuple, self.confusion.tolist())),
+            samples=self._samples(),
         )
+
+    def _samples(self) -> SampleResults:
+        squared, absolute = torch.cat(self.clip_errors).T.tolist()
+        hit = torch.cat(self.hit).tolist()
+        return SampleResults(hit=tuple(hit), prediction_mse=tuple(squared), forecast_mae=tuple(absolute))
 
 
 def calibration_error(confidence: Tensor, hit: Tensor) -> float:

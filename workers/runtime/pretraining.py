@@ -36,7 +36,7 @@ def pretrain(config: TrainConfig, results: Path, *, resume: bool, device: str, s
     """
     torch.set_num_threads(config.run.threads)
     seed_everything(config.run.seed)
-    run = _Pretraining(config, ResultSyncer(results, config.run.heartbeat_s), choose_device(device), stop)
+    run = _Pretraining(config, _syncer(config, results), choose_device(device), stop)
     if resume and (results / STATE).exists():
         run.restore(results / STATE)
     while len(run.losses) < config.optim.epochs:
@@ -130,6 +130,10 @@ class _Pretraining:
         self.optimizer.load_state_dict(state["optimizer"])
         self.losses, self.seconds = list(state["losses"]), float(state["seconds"])
         print(f"resuming from {path.name}: epoch {len(self.losses)}", flush=True)
+
+
+def _syncer(config: TrainConfig, results: Path) -> ResultSyncer:
+    return ResultSyncer(results, config.run.heartbeat_s, branch=config.run.branch)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

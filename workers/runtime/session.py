@@ -38,7 +38,9 @@ def train(
 ) -> None:
     """Train up to `target_epochs` and write metrics, curves and checkpoints into `results`."""
     torch.set_num_threads(config.run.threads)
-    syncer = ResultSyncer(results, config.run.heartbeat_s, config.checkpoint.interval_epochs)
+    syncer = ResultSyncer(
+        results, config.run.heartbeat_s, config.checkpoint.interval_epochs, branch=config.run.branch
+    )
     remove_leftovers(results, "checkpoint_")
     checkpoint = _checkpoint_to_resume(results, resume, config)
     done = checkpoint.epoch if checkpoint else 0

@@ -13,6 +13,7 @@ from workers.cli import DivergedError, InterruptedRun, StopRequest
 from workers.config import OptimConfig, TrainConfig, config_hash, flatten
 from workers.data.dataset import ClipDataset, Clips, TrainingBatches
 from workers.evaluation.baselines import BaselineErrors
+from workers.evaluation.cost import model_cost
 from workers.evaluation.metrics import Evaluation, evaluate
 from workers.models.losses import multi_task_loss
 from workers.models.unified import UnifiedModel
@@ -86,7 +87,7 @@ class Trainer:
             "baseline_mean_mse": self.baselines.mean,
             "baseline_last_position_mse": self.baselines.last_position,
             "baseline_constant_velocity_mse": self.baselines.constant_velocity,
-            "model_parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            **model_cost(self.model),
             "train_seconds": self.progress.train_seconds,
             "epochs": self.progress.epoch,
         }
