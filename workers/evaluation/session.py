@@ -31,7 +31,7 @@ SAMPLE_RESULTS = "sample_results.json"
 def evaluate_checkpoint(config: TrainConfig, results: Path, checkpoint_name: str, device_name: str) -> str:
     """Write figures, table, confusion matrix and per-sample results into `results`; return the table."""
     torch.set_num_threads(config.run.threads)
-    path, checkpoint = _require_checkpoint(results, checkpoint_name)
+    path, checkpoint = require_checkpoint(results, checkpoint_name)
     require_same_config(checkpoint, config, path)
     device = choose_device(device_name)
     training, validation = load_datasets(config, device)
@@ -50,7 +50,7 @@ def evaluate_checkpoint(config: TrainConfig, results: Path, checkpoint_name: str
     return table
 
 
-def _require_checkpoint(results: Path, name: str) -> tuple[Path, Checkpoint]:
+def require_checkpoint(results: Path, name: str) -> tuple[Path, Checkpoint]:
     if name != "auto":
         return Path(name), load_checkpoint(Path(name))
     if found := newest_checkpoint(results):
