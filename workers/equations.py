@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the environment variable with the key",
     )
     parser.add_argument("--mode", choices=("direct", "skeleton+fit"), default="direct")
-    parser.add_argument("--points", choices=("true", "noisy", "predicted"), default="noisy")
+    parser.add_argument("--points", choices=("true", "noisy", "seen", "predicted"), default="noisy")
     parser.add_argument("--tell-class", action="store_true", help="tell the true class as well")
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--shown", type=int, default=32, help="points in a prompt")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -219,6 +220,9 @@ def test_predicted_points_are_those_of_the_checkpoint(tmp_path: Path, tiny: Path
     found = validation_subjects(config, Points.PREDICTED, 3, tmp_path)
     assert all(one.hint and len(one.points) == 16 + config.tasks.forecast.horizon for one in found)
     assert abs(found[0].points[:16] - found[0].path[0:32:2]).mean() < 0.2
+    seen = validation_subjects(config, Points.SEEN, 3, None)
+    assert [one.hint for one in seen] == [None] * 3
+    assert np.array_equal(seen[0].points, found[0].points[:16])
 
 
 def families_right(directory: Path, subjects: Sequence[Subject]) -> int:

@@ -23,6 +23,7 @@ NOISE = 0.02  # world units, per axis
 class Points(StrEnum):
     TRUE = "true"
     NOISY = "noisy"  # the true ones, with noise of 0.02
+    SEEN = "seen"  # found in the pixels of the clip, no model needed
     PREDICTED = "predicted"  # found in the pixels, and the model's forecast; the class is the model's too
 
 
@@ -32,6 +33,8 @@ def validation_subjects(
     """Return the first `count` validation clips; `results` holds the checkpoint for predicted points."""
     _, validation = load_datasets(config, torch.device("cpu"))
     count = min(count, len(validation))
+    if points is Points.SEEN:
+        return _seen(config, validation, count)
     if points is Points.PREDICTED:
         assert results is not None
         return _predicted(config, validation, count, results)
@@ -44,6 +47,12 @@ def validation_subjects(
             points_told = points_told + NOISE * rng.standard_normal(points_told.shape)
         subjects.append(_subject(validation, number, points_told, told_frames, None))
     return subjects
+
+
+def _seen(config: TrainConfig, validation: ClipDataset, count: int) -> list[Subject]:
+    video = validation.clips(np.arange(count)).video
+    places = ObjectTokens(config.data.scene)(video)[..., :3].double().numpy()
+    return [_subject(validation, n, places[n], validation.frames, None) for n in range(count)]
 
 
 def _predicted(config: TrainConfig, validation: ClipDataset, count: int, results: Path) -> list[Subject]:
