@@ -193,8 +193,22 @@ class MagvitConfig(Preset):
     }
 
 
+class CompressedConfig(Section):
+    """An extractor that sees a clip as the tokenizer's codes keep it."""
+
+    name: Literal["compressed"]
+    tokenizer: MagvitConfig
+    extractor: Annotated[I3DConfig | SlowFastConfig, Field(discriminator="name")]
+
+
 ExtractorConfig = Annotated[
-    ObjectsConfig | FactorizedConvConfig | I3DConfig | SlowFastConfig | TransformerConfig | MagvitConfig,
+    ObjectsConfig
+    | FactorizedConvConfig
+    | I3DConfig
+    | SlowFastConfig
+    | TransformerConfig
+    | MagvitConfig
+    | CompressedConfig,
     Field(discriminator="name"),
 ]
 

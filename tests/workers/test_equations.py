@@ -136,6 +136,16 @@ def test_three_per_cent_off_is_a_hit_and_ten_is_none(subjects: list[Subject]) ->
         assert not score_answer(answer_for(scaled(one, 1.10)), one).hit
 
 
+def test_a_path_that_goes_on_otherwise_is_no_hit(subjects: list[Subject]) -> None:
+    for one in subjects:
+        bent = one.path.copy()
+        bent[one.observed :] += 0.2
+        found = score_answer(answer_for(one), replace(one, path=bent))
+        assert found.nrmse_observed is not None
+        assert found.nrmse_observed < 0.01
+        assert found.reason.startswith("NRMSE after")
+
+
 def test_swapped_axes_and_the_mean_point_are_wrong(subjects: list[Subject]) -> None:
     for one in subjects:
         x, _, z = (expression.text for expression in answer_for(one).expressions)

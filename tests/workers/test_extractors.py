@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from tests.workers.conftest import ROOT
 from workers.cli import UsageError
-from workers.config import I3DConfig, MagvitConfig, SlowFastConfig, TransformerConfig
+from workers.config import (
+    I3DConfig,
+    MagvitConfig,
+    SlowFastConfig,
+    TrainConfig,
+    TransformerConfig,
+    load_config,
+)
+from workers.data.dataset import load_datasets
+from workers.extractors.feature_extractor import FeatureExtractor
 from workers.extractors.i3d import I3D, InceptionI3D
-from workers.extractors.magvit import MAGVIT_VQ_VAE
+from workers.extractors.magvit import MAGVIT_VQ_VAE, CompressedVideo, as_volume
 from workers.extractors.slowfast import SlowFast
 from workers.extractors.transformer import MaskedVideoModel, VideoTransformer
+from workers.models.losses import multi_task_loss
+from workers.runtime.session import build_model
 
 QUANTIZERS: list[dict[str, object]] = [
     {"kind": "vq", "codes": 64},
@@ -150,3 +163,55 @@ def test_pre_training_learns_and_its_encoder_loads(tmp_path: Path) -> None:
         VideoTransformer(
             SMALL.model_copy(update={"dim": 64, "weights": tmp_path / "encoder.pt"}), frames=8, image_size=32
         )
+
+
+@pytest.mark.parametrize("frames", [16, 17])
+def test_a_compressed_clip_is_seen_through_the_codes_alone(frames: int) -> None:
+    codes = MagvitConfig.model_validate({"name": "magvit", "preset": "cpu"})
+    seen: list[Tensor] = []
+
+    class Watching(FeatureExtractor):
+        feature_dim = 1
+
+        def extract(self, video: Tensor) -> Tensor:
+            seen.append(video)
+            return video.mean(dim=(2, 3, 4))[..., None]
+
+    model = CompressedVideo(codes, Watching())
+    video = torch.rand(2, frames, 3, 64, 64)
+    features = model(video)
+    tokens = model.tokenizer.encode(as_volume(video))
+    assert torch.allclose(
+        seen[0],
+        (model.tokenizer.decode_indices(tokens.indices)[:, :, -frames:].movedim(2, 1) + 1) / 2,
+        atol=1e-5,
+    )
+    assert seen[0].shape == video.shape
+    loss = features.mean() + model.auxiliary_loss()
+    loss.backward()
+    assert all(value.grad is not None and value.grad.any() for value in model.tokenizer.parameters())
+    assert model.auxiliary_loss() is None
+
+
+@pytest.mark.parametrize("name", ["i3d_magvit", "slowfast_magvit"])
+def test_a_compressed_arm_learns_four_clips(name: str) -> None:
+    presets = [
+        "model.extractor.tokenizer.preset=cpu",
+        "model.extractor.extractor.preset=cpu",
+        "data.num_samples=40",
+    ]
+    config = load_config(TrainConfig, ROOT / "workers" / "configs" / f"{name}.yaml", presets)
+    model = build_model(config, torch.device("cpu")).train()
+    clips = load_datasets(config, torch.device("cpu"))[0].clips(np.arange(4))
+    model.standardise(clips.target)
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
+    totals: list[float] = []
+    while len(totals) < 50 and (not totals or totals[-1] > 0.4 * totals[0]):
+        losses = multi_task_loss(model(clips.video), clips, config.tasks)
+        auxiliary = model.extractor.auxiliary_loss()
+        assert auxiliary is not None
+        totals.append(losses.total.item())
+        optimizer.zero_grad()
+        (losses.total + auxiliary).backward()
+        optimizer.step()
+    assert totals[-1] <= 0.4 * totals[0]

@@ -1,6 +1,7 @@
 """Video encoders behind one interface, chosen by the config."""
 
 from workers.config import (
+    CompressedConfig,
     DataConfig,
     ExtractorConfig,
     FactorizedConvConfig,
@@ -37,3 +38,7 @@ def build_extractor(config: ExtractorConfig, data: DataConfig) -> FeatureExtract
             from workers.extractors.magvit import MagvitTokens
 
             return MagvitTokens(config, image_size=data.scene.image_size)
+        case CompressedConfig():
+            from workers.extractors.magvit import CompressedVideo
+
+            return CompressedVideo(config.tokenizer, build_extractor(config.extractor, data))

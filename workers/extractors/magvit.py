@@ -196,11 +196,11 @@ class MagvitTokens(FeatureExtractor):
         self._loss: Tensor | None = None
 
     def extract(self, video: Tensor) -> Tensor:
-        volume = video.transpose(1, 2) * 2 - 1  # (B, C, T, H, W)
-        padded = torch.cat([volume[:, :, :1], volume], dim=2) if volume.shape[2] % 4 == 0 else volume
+        padded = as_volume(video)
         encoded = self.tokenizer.encode(padded)
         if self.training:
-            self._loss = self._reconstruction(padded, encoded) + encoded.commitment
+            decoded = self.tokenizer.decode(encoded.codes)
+            self._loss = reconstruction_loss(decoded, padded, self.ball_weight) + encoded.commitment
         steps = self.readout(encoded.codes.transpose(1, 2))  # (B, T', D)
         related = self.relate(steps + self.step_position[: steps.shape[1]])
         return stretched(related.transpose(1, 2), video.shape[1])
@@ -209,9 +209,42 @@ class MagvitTokens(FeatureExtractor):
         loss, self._loss = self._loss, None
         return loss
 
-    def _reconstruction(self, volume: Tensor, encoded: Encoded) -> Tensor:
-        """Squared error; most of a frame is ground, so the pixels that differ from it weigh more."""
-        error = (self.tokenizer.decode(encoded.codes) - volume).square()
-        ground = volume.median(dim=2, keepdim=True).values
-        weight = 1 + self.ball_weight * (volume - ground).abs().amax(dim=1, keepdim=True)
-        return (weight * error).mean() / weight.mean()
+
+class CompressedVideo(FeatureExtractor):
+    """An extractor that sees nothing but what the codes keep: the decoded clip. Both are trained together."""
+
+    def __init__(self, config: MagvitConfig, extractor: FeatureExtractor) -> None:
+        super().__init__()
+        self.tokenizer = MAGVIT_VQ_VAE(config)
+        self.extractor = extractor
+        self.ball_weight = config.ball_weight
+        self.feature_dim = extractor.feature_dim
+        self._loss: Tensor | None = None
+
+    def extract(self, video: Tensor) -> Tensor:
+        volume = as_volume(video)
+        encoded = self.tokenizer.encode(volume)
+        decoded = self.tokenizer.decode(encoded.codes)
+        if self.training:
+            self._loss = reconstruction_loss(decoded, volume, self.ball_weight) + encoded.commitment
+        seen = (decoded[:, :, -video.shape[1] :].transpose(1, 2) + 1) / 2
+        features: Tensor = self.extractor(seen)
+        return features
+
+    def auxiliary_loss(self) -> Tensor | None:
+        loss, self._loss = self._loss, None
+        return loss
+
+
+def as_volume(video: Tensor) -> Tensor:
+    """(B, T, C, H, W) in 0..1 -> (B, C, T', H, W) in -1..1; a first frame is doubled to make T' = 4 n + 1."""
+    volume = video.transpose(1, 2) * 2 - 1
+    return torch.cat([volume[:, :, :1], volume], dim=2) if volume.shape[2] % 4 == 0 else volume
+
+
+def reconstruction_loss(decoded: Tensor, volume: Tensor, ball_weight: float) -> Tensor:
+    """Squared error; most of a frame is ground, so the pixels that differ from it weigh more."""
+    error = (decoded - volume).square()
+    ground = volume.median(dim=2, keepdim=True).values
+    weight = 1 + ball_weight * (volume - ground).abs().amax(dim=1, keepdim=True)
+    return (weight * error).mean() / weight.mean()
