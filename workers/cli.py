@@ -10,6 +10,7 @@ from types import FrameType
 DONE = 0
 FAILED = 1
 BAD_USAGE = 2
+INVALID_DATA = 4
 DIVERGED = 70
 INTERRUPTED = 75
 
@@ -24,6 +25,12 @@ class UsageError(WorkerError):
     """The command line, config or files given are wrong; a retry cannot help."""
 
     exit_code = BAD_USAGE
+
+
+class InvalidData(WorkerError):
+    """A dataset is not what it says it is."""
+
+    exit_code = INVALID_DATA
 
 
 class DivergedError(WorkerError):

@@ -5,9 +5,9 @@ Nothing here imports torch: a bad config is reported before the slow imports.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -48,7 +48,7 @@ class SceneConfig(Section):
 class GenerateConfig(Section):
     num_samples: Count = 10_000
     seed: Annotated[int, Field(ge=0)] = 0
-    shard_size: Count = 500
+    shard_size: Count = 2000
     scene: SceneConfig = SceneConfig()
 
 
@@ -109,7 +109,108 @@ class FactorizedConvConfig(Section):
     temporal_layers: Count = 3
 
 
-ExtractorConfig = Annotated[ObjectsConfig | FactorizedConvConfig, Field(discriminator="name")]
+class Preset(Section):
+    """An architecture whose values come from a named preset unless they are given themselves."""
+
+    preset: Literal["full", "cpu"] = "full"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {**cls.presets.get(values.get("preset", "full"), {}), **values}
+
+
+class I3DConfig(Preset):
+    name: Literal["i3d"]
+    width: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the 1024 channels
+    batch_norm_momentum: Fraction = 0.1  # a short run's statistics lag behind at the public model's 0.01
+    weights: Path | None = None  # the public RGB weights
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"cpu": {"width": 0.125}}
+
+
+class SlowFastConfig(Preset):
+    name: Literal["slowfast"]
+    channels: Count = 64  # of the slow pathway's stem
+    depths: tuple[Count, Count, Count, Count] = (3, 4, 6, 3)
+    alpha: Count = 4  # the paper's 8 is for 32 frames and more
+    beta: Fraction = 0.125
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"cpu": {"channels": 16, "depths": (1, 1, 1, 1)}}
+
+
+class TransformerConfig(Preset):
+    name: Literal["transformer"]
+    patch: Count = 8
+    tubelet: Count = 2  # frames
+    dim: Count = 384
+    layers: Count = 12
+    heads: Count = 6
+    masked: Fraction = 0.9  # share of the tubes hidden in pre-training
+    weights: Path | None = None  # of python -m workers.pretrain
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "cpu": {"patch": 16, "dim": 96, "layers": 3, "heads": 4}
+    }
+
+    @model_validator(mode="after")
+    def _heads_share_evenly(self) -> "TransformerConfig":
+        if self.dim % (2 * self.heads):
+            raise ValueError("dim must be a multiple of 2 * heads")
+        return self
+
+
+class VQConfig(Section):
+    kind: Literal["vq"]
+    codes: Count = 1024
+
+
+class LFQConfig(Section):
+    kind: Literal["lfq"]
+    bits: Annotated[int, Field(gt=0, le=18)] = 10
+
+
+class FSQConfig(Section):
+    kind: Literal["fsq"] = "fsq"
+    levels: tuple[Annotated[int, Field(ge=2)], ...] = (8, 5, 5, 5)
+
+
+QuantizerConfig = Annotated[VQConfig | LFQConfig | FSQConfig, Field(discriminator="kind")]
+
+
+class MagvitConfig(Preset):
+    name: Literal["magvit"]
+    channels: Annotated[int, Field(gt=0, multiple_of=8)] = 64  # of the first of three resolutions
+    depth: Count = 2  # residual blocks at each
+    code_dim: Count = 16
+    quantizer: QuantizerConfig = FSQConfig()
+    dim: Count = 256
+    layers: Count = 4
+    heads: Count = 4
+    ball_weight: Annotated[float, Field(ge=0)] = 10.0
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "cpu": {"channels": 8, "depth": 1, "code_dim": 8, "dim": 96, "layers": 2}
+    }
+
+
+class CompressedConfig(Section):
+    """An extractor that sees a clip as the tokenizer's codes keep it."""
+
+    name: Literal["compressed"]
+    tokenizer: MagvitConfig
+    extractor: Annotated[I3DConfig | SlowFastConfig, Field(discriminator="name")]
+
+
+ExtractorConfig = Annotated[
+    ObjectsConfig
+    | FactorizedConvConfig
+    | I3DConfig
+    | SlowFastConfig
+    | TransformerConfig
+    | MagvitConfig
+    | CompressedConfig,
+    Field(discriminator="name"),
+]
 
 
 class ModelConfig(Section):
@@ -125,9 +226,20 @@ class PredictionTask(Section):
     predict_future: Count = 5  # clip steps after the last observed frame
 
 
+class ForecastTask(Section):
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    horizon: Count = 4  # clip steps after the last observed frame, each predicted
+
+
 class TasksConfig(Section):
     classification: ClassificationTask = ClassificationTask()
     prediction: PredictionTask = PredictionTask()
+    forecast: ForecastTask = ForecastTask()
+
+
+class EarlyStopping(Section):
+    patience: Count = 5  # epochs without a better validation loss
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
 
 
 class OptimConfig(Section):
@@ -137,6 +249,7 @@ class OptimConfig(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
     clip_norm: Positive = 1.0
+    early_stopping: EarlyStopping | None = EarlyStopping()
 
 
 class CheckpointConfig(Section):
@@ -149,6 +262,10 @@ class RunConfig(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     threads: Count = 1
     heartbeat_s: Positive = 5.0
+    branch: str | None = None  # names the status file; default: $ORCHESTRATOR_WORKSTREAM
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the model's arithmetic; weights and losses stay fp32
+    compile: bool = False  # the extractor, by torch.compile
+    gpu_memory_share: Annotated[float, Field(gt=0, le=1)] | None = None  # where several runs share a GPU
 
 
 class TrainConfig(Section):
@@ -161,23 +278,45 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "TrainConfig":
-        if self.target_frame >= self.data.scene.ground_truth_frames:
+        last = max(self.target_frame, *self.forecast_frames)
+        if last >= self.data.scene.ground_truth_frames:
             raise ValueError(
-                f"the position to predict is frame {self.target_frame}, "
+                f"the last position to predict is frame {last}, "
                 f"but ground_truth_frames is {self.data.scene.ground_truth_frames}"
             )
+        extractor = self.model.extractor
+        if isinstance(extractor, TransformerConfig) and (
+            self.data.clip.frames % extractor.tubelet or self.data.scene.image_size % extractor.patch
+        ):
+            raise ValueError("the transformer's tubelet and patch must divide the clip's frames and image")
         if self.optim.batch_size > self.data.training_samples:
             raise ValueError(f"batch_size exceeds the {self.data.training_samples} training samples")
         return self
 
     @property
     def target_frame(self) -> int:
-        clip = self.data.clip
-        return (clip.frames - 1 + self.tasks.prediction.predict_future) * clip.stride
+        return self._frame_after(self.tasks.prediction.predict_future)
+
+    @property
+    def forecast_frames(self) -> tuple[int, ...]:
+        return tuple(self._frame_after(step + 1) for step in range(self.tasks.forecast.horizon))
+
+    def _frame_after(self, steps: int) -> int:
+        return (self.data.clip.frames - 1 + steps) * self.data.clip.stride
 
 
 # A longer or gentler continuation of the same run is still the same run.
-RESUMABLE_CHANGES = frozenset({"optim.epochs", "optim.learning_rate"})
+RESUMABLE_CHANGES = frozenset(
+    {
+        "run.branch",
+        "run.gpu_memory_share",
+        "optim.epochs",
+        "optim.learning_rate",
+        "optim.early_stopping",
+        "optim.early_stopping.patience",
+        "optim.early_stopping.min_delta",
+    }
+)
 
 Schema = TypeVar("Schema", bound=Section)
 

@@ -34,7 +34,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     # Imported late: torch takes longer to load than a bad config should take to report.
     from workers.evaluation.session import evaluate_checkpoint
 
-    evaluate_checkpoint(config, arguments.results, arguments.checkpoint, arguments.device)
+    print(evaluate_checkpoint(config, arguments.results, arguments.checkpoint, arguments.device), end="")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=Path, required=True, help="directory; an unfinished one is completed"
     )
-    parser.add_argument("--workers", type=_process_count, default=1, help="processes (default 1)")
+    parser.add_argument("--workers", type=_process_count, default=4, help="processes (default 4)")
     parser.add_argument("--config", type=Path, help="YAML with the rest: shard_size, scene")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="override a config value")
     return parser

@@ -1,6 +1,7 @@
 """The worker's half of result syncing: what it says while it runs, and checkpoints worth fetching.
 
-The orchestrator's half beats for the process and copies the results directory away.
+The orchestrator's half beats for the process and copies the results directory away. Beside the progress
+files there is `BRANCH_status.json`, one line of a monitor: epoch, accuracy, loss, MAE.
 """
 
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from orchestrator import progress
 from workers.runtime.checkpoint import Checkpoint, save_checkpoint
+from workers.runtime.status import StatusFile
 
 
 class ResultSyncer:
@@ -18,13 +20,18 @@ class ResultSyncer:
         heartbeat_interval: float = 30.0,
         checkpoint_interval: int = 2,
         clock: Callable[[], float] = time.monotonic,
+        branch: str | None = None,
     ) -> None:
-        """`heartbeat_interval` is in seconds, `checkpoint_interval` in epochs."""
+        """`heartbeat_interval` is in seconds, `checkpoint_interval` in epochs.
+
+        Without `branch` the status file is named after `$ORCHESTRATOR_WORKSTREAM`, else `branch`.
+        """
         self.local_results_dir = Path(local_results_dir)
         self.local_results_dir.mkdir(parents=True, exist_ok=True)
         self.heartbeat_interval = heartbeat_interval
         self.checkpoint_interval = checkpoint_interval
         self._clock = clock
+        self._status = StatusFile(self.local_results_dir, branch, clock)
         self._reported_at: float | None = None
         self._step = 0
         self._total: int | None = None
@@ -74,3 +81,4 @@ class ResultSyncer:
             metrics=self._metrics,
             checkpoint=self._checkpoint,
         )
+        self._status.write(message, self._step, self._total, self._metrics)

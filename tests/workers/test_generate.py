@@ -17,6 +17,7 @@ from workers.config import GenerateConfig
 from workers.data.generate import generate, open_dataset
 from workers.data.render import render
 from workers.data.scenes import sample_scenes
+from workers.generate import _parser as parser
 from workers.runtime.checkpoint import newest_checkpoint
 
 CONFIG = GenerateConfig(num_samples=70, seed=5, shard_size=16)
@@ -114,3 +115,8 @@ def test_the_index_says_what_the_directory_holds(tmp_path: Path) -> None:
     assert index["dataset_hash"] == dataset_hash
     assert sum(shard["samples"] for shard in index["shards"]) == 70
     assert index["classes"] == ["linear", "circular", "helical", "parabolic"]
+
+
+def test_a_shard_holds_two_thousand_samples_and_four_processes_write() -> None:
+    assert GenerateConfig().shard_size == 2000
+    assert parser().parse_args(["--output", "data"]).workers == 4

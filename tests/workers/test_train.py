@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from pathlib import Path
 from subprocess import run as run_process
 
 import pytest
+import torch
 
 from tests.workers.conftest import ROOT, start, tiny_config, train_here
 from workers.cli import UsageError
 from workers.config import OptimConfig, TrainConfig, config_hash, load_config
 from workers.evaluate import main as evaluate_main
+from workers.evaluation.metrics import calibration_error
 from workers.result_syncer import ResultSyncer
 from workers.runtime.checkpoint import list_checkpoints, load_checkpoint
-from workers.runtime.trainer import learning_rate
+from workers.runtime.status import StatusFile
+from workers.runtime.trainer import epochs_without_gain, learning_rate
 from workers.train import main as train_main
 
 WANTED = {"classification_acc", "prediction_mse", "total_loss", "model_parameters", "train_seconds", "epochs"}
@@ -117,6 +121,16 @@ def test_evaluation_repeats_the_figures_of_training(
     assert found["prediction_mse"] == trained["prediction_mse"]
     assert sum(map(sum, found["confusion"])) == 12
     assert "helical" in capsys.readouterr().out
+    assert 0 <= found["oracle_classification_acc"] <= 1
+    assert found["oracle_mse"] < found["baseline_constant_velocity_mse"]
+    assert found["forecast_1_skill"] == pytest.approx(
+        1 - found["forecast_1_mse"] / found["baseline_constant_velocity_forecast_1_mse"]
+    )
+    samples = json.loads((tmp_path / "sample_results.json").read_text())
+    assert sum(samples["hit"]) / 12 == pytest.approx(found["classification_acc"])
+    assert sum(samples["prediction_mse"]) / 12 == pytest.approx(found["prediction_mse"])
+    [picture] = tmp_path.glob("*_confusion_matrix.png")
+    assert re.match(r"\d{8}_\d{4}_", picture.name)
     assert evaluate_main([*options[:2], "--results", str(tmp_path / "empty")]) == 2
 
 
@@ -135,6 +149,34 @@ def test_the_syncer_reports_at_most_once_per_interval_but_every_new_step(
     assert (written["message"], written["step"], written["total"]) == ("still here", 1, 9)
     assert written["metrics"] == {"loss": 2.0}
     assert [epoch for epoch in range(1, 6) if syncer.checkpoint_due(epoch)] == [2, 4]
+
+
+def test_the_status_of_a_branch_is_one_line_of_a_monitor(tmp_path: Path, tiny: Path) -> None:
+    train_here(tiny_config(tiny, "run.branch=team/branch1"), tmp_path, 2)
+    status = json.loads((tmp_path / "team-branch1_status.json").read_text())
+    figures = json.loads((tmp_path / "validation_metrics.json").read_text())
+    assert (status["branch"], status["epoch"], status["epochs"]) == ("team/branch1", 2, 2)
+    assert status["accuracy"] == figures["classification_acc"]
+    assert (status["loss"], status["mae"]) == (figures["total_loss"], figures["forecast_mae"])
+
+
+def test_the_status_is_renewed_between_epochs_and_named_after_the_workstream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_WORKSTREAM", "i3d")
+    now = [0.0]
+    status = StatusFile(tmp_path, None, clock=lambda: now[0])
+    path = tmp_path / "i3d_status.json"
+    status.write("begun", 0, 4, {})
+    now[0] = 59
+    status.write("too soon", 0, 4, {})
+    assert json.loads(path.read_text())["message"] == "begun"
+    now[0] = 61
+    status.write("later", 0, 4, {})
+    assert json.loads(path.read_text())["message"] == "later"
+    now[0] = 100
+    status.write("an epoch", 1, 4, {"total_loss": 2.0})
+    assert json.loads(path.read_text())["eta_s"] == 300
 
 
 def test_help_and_bad_configs_do_not_load_torch() -> None:
@@ -167,3 +209,36 @@ def test_packaged_configs_are_valid(path: Path) -> None:
 def test_an_unreadable_config_names_itself(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"absent\.yaml"):
         load_config(TrainConfig, tmp_path / "absent.yaml")
+
+
+def test_training_ends_when_no_epoch_helps_any_more(tmp_path: Path, tiny: Path) -> None:
+    # No loss is better by a thousand: the first epoch counts, the next two are the patience.
+    config = tiny_config(tiny, "optim.early_stopping={patience: 2, min_delta: 1000}")
+    train_here(config, tmp_path, 4)
+    found = json.loads((tmp_path / "final_metrics.json").read_text())
+    assert found["epochs"] == 3
+    assert [path.name for path in list_checkpoints(tmp_path)][-1] == "checkpoint_epoch_3.pt"
+    train_here(config, tmp_path, 4)
+    assert json.loads((tmp_path / "final_metrics.json").read_text())["epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("losses", "idle"),
+    [
+        ([], 0),
+        ([3.0], 0),
+        ([3.0, 2.0, 1.0], 0),
+        ([1.0, 2.0, 3.0], 2),
+        ([3.0, 1.0, 2.0, 0.5], 0),
+        ([1.0, 1.0], 1),
+    ],
+)
+def test_epochs_without_gain(losses: list[float], idle: int) -> None:
+    assert epochs_without_gain(losses, 0.0) == idle
+
+
+def test_calibration_error() -> None:
+    sure_and_right = torch.tensor([1.0, 1.0]), torch.tensor([True, True])
+    sure_and_half_right = torch.tensor([1.0, 1.0]), torch.tensor([True, False])
+    assert calibration_error(*sure_and_right) == 0
+    assert calibration_error(*sure_and_half_right) == pytest.approx(0.5)

@@ -30,6 +30,7 @@ class Clips:
     label: Tensor  # (B,)
     observed: Tensor  # (B, T, 3), camera frame
     target: Tensor  # (B, 3), camera frame
+    forecast: Tensor  # (B, horizon, 3), the positions right after the observed ones
 
     def __len__(self) -> int:
         return len(self.label)
@@ -40,6 +41,7 @@ class ClipDataset:
     scenes: Scenes
     config: DataConfig
     target_frame: int
+    forecast_frames: tuple[int, ...]
     device: torch.device
     stored: StoredVideos | None = None
 
@@ -81,6 +83,7 @@ class ClipDataset:
             label=torch.from_numpy(scenes.label).to(self.device),
             observed=torch.from_numpy(scenes.positions[:, self.frames]).to(self.device),
             target=torch.from_numpy(scenes.positions[:, self.target_frame]).to(self.device),
+            forecast=torch.from_numpy(scenes.positions[:, self.forecast_frames]).to(self.device),
         )
 
 
@@ -111,6 +114,7 @@ def load_datasets(config: TrainConfig, device: torch.device) -> tuple[ClipDatase
             scenes=scenes.rows(part),
             config=data,
             target_frame=config.target_frame,
+            forecast_frames=config.forecast_frames,
             device=device,
             stored=stored and stored.rows(part),
         )

@@ -95,6 +95,17 @@ def open_dataset(directory: Path) -> StoredDataset:
     )
 
 
+def damaged_files(directory: Path) -> list[str]:
+    """Names of the files of a complete dataset that are missing or not those that were written."""
+    shards = json.loads((directory / INDEX).read_text())["shards"]
+    facts = {name: one["sha256"] for shard in shards for name, one in shard["files"].items()}
+    return [
+        name
+        for name, digest in facts.items()
+        if not (directory / name).exists() or file_sha256(directory / name) != digest
+    ]
+
+
 @contextmanager
 def _lock(directory: Path) -> Iterator[None]:
     with (directory / ".lock").open("w") as file:

@@ -28,13 +28,16 @@ class ObjectTokens(nn.Module):
         self.ball_radius = scene.ball_radius
 
     def forward(self, video: Tensor) -> Tensor:
-        u, v, area = image_moments(ball_mask(video))  # (B, T) each
-        radius = (4 / math.pi * area).clamp_min(1e-5).sqrt()  # share of half the image
-        depth = self.ball_radius / (self.tan * radius)
-        place = torch.stack([u * depth * self.tan, v * depth * self.tan, depth], dim=-1)  # (B, T, 3)
-        centred = place - place.mean(dim=1, keepdim=True)
-        extent = centred.square().sum(dim=-1).mean(dim=1).clamp_min(1e-6).sqrt()[:, None, None]  # (B, 1, 1)
-        return torch.cat([place, centred / extent, extent.expand(-1, place.shape[1], 1)], dim=-1)
+        # bf16 keeps 8 bits: the place of a pixel would be lost.
+        with torch.autocast(video.device.type, enabled=False):
+            u, v, area = image_moments(ball_mask(video))  # (B, T) each
+            radius = (4 / math.pi * area).clamp_min(1e-5).sqrt()  # share of half the image
+            depth = self.ball_radius / (self.tan * radius)
+            place = torch.stack([u * depth * self.tan, v * depth * self.tan, depth], dim=-1)  # (B, T, 3)
+            centred = place - place.mean(dim=1, keepdim=True)
+            squared = centred.square().sum(dim=-1).mean(dim=1).clamp_min(1e-6)
+            extent = squared.sqrt()[:, None, None]  # (B, 1, 1)
+            return torch.cat([place, centred / extent, extent.expand(-1, place.shape[1], 1)], dim=-1)
 
 
 class ObjectTransformer(FeatureExtractor):

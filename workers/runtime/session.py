@@ -38,12 +38,17 @@ def train(
 ) -> None:
     """Train up to `target_epochs` and write metrics, curves and checkpoints into `results`."""
     torch.set_num_threads(config.run.threads)
-    syncer = ResultSyncer(results, config.run.heartbeat_s, config.checkpoint.interval_epochs)
+    syncer = ResultSyncer(
+        results, config.run.heartbeat_s, config.checkpoint.interval_epochs, branch=config.run.branch
+    )
     remove_leftovers(results, "checkpoint_")
     checkpoint = _checkpoint_to_resume(results, resume, config)
     done = checkpoint.epoch if checkpoint else 0
     syncer.update_heartbeat("preparing data", step=done, total=target_epochs)
-    trainer = _assemble(config, choose_device(device_name), syncer, stop)
+    device = choose_device(device_name)
+    if device.type == "cuda" and config.run.gpu_memory_share:
+        torch.cuda.set_per_process_memory_fraction(config.run.gpu_memory_share, device)
+    trainer = _assemble(config, device, syncer, stop)
     if checkpoint:
         trainer.restore(checkpoint)
     trainer.run(target_epochs)
@@ -60,7 +65,12 @@ def choose_device(name: str) -> torch.device:
 
 
 def build_model(config: TrainConfig, device: torch.device) -> UnifiedModel:
-    return UnifiedModel(build_extractor(config.model.extractor, config.data.scene)).to(device)
+    extractor = build_extractor(config.model.extractor, config.data)
+    bf16 = config.run.precision == "bf16"
+    model = UnifiedModel(extractor, config.tasks.forecast.horizon, bf16=bf16).to(device)
+    if config.run.compile:
+        extractor.compile()  # in place: the names in a checkpoint stay
+    return model
 
 
 def require_same_config(checkpoint: Checkpoint, config: TrainConfig, path: Path) -> None:
@@ -131,6 +141,6 @@ def _training_batches(config: TrainConfig, training: ClipDataset, device: torch.
 def _write_evidence(trainer: Trainer) -> None:
     results, history = trainer.syncer.local_results_dir, trainer.progress.history
     write_metrics(results / VALIDATION_METRICS, trainer.figures(), history)
-    if trainer.progress.epoch >= trainer.config.optim.epochs:
+    if trainer.is_finished:
         write_metrics(results / FINAL_METRICS, trainer.figures(), history)
     draw_curves(results / TRAINING_CURVES, history)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from workers.cli import DivergedError, InterruptedRun, StopRequest
 from workers.config import OptimConfig, TrainConfig, config_hash, flatten
 from workers.data.dataset import ClipDataset, Clips, TrainingBatches
 from workers.evaluation.baselines import BaselineErrors
+from workers.evaluation.cost import model_cost
 from workers.evaluation.metrics import Evaluation, evaluate
 from workers.models.losses import multi_task_loss
 from workers.models.unified import UnifiedModel
@@ -21,7 +22,7 @@ from workers.runtime.checkpoint import Checkpoint, prune_checkpoints
 from workers.runtime.report import VALIDATION_METRICS, write_metrics
 from workers.runtime.rng import restore_rng, rng_state
 
-LOSS_SUMS = ("total_loss", "classification_loss", "prediction_loss", "classification_acc")
+LOSS_SUMS = ("total_loss", "classification_loss", "prediction_loss", "forecast_loss", "classification_acc")
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
 
     def run(self, target_epochs: int) -> None:
-        """Train until `target_epochs` are complete; leave a checkpoint of the end.
+        """Train until `target_epochs` are complete, or no epoch helps any more; leave a checkpoint.
 
         Raises:
             InterruptedRun: a stop was asked for; the state is saved.
@@ -55,14 +56,29 @@ class Trainer:
         """
         self.syncer.update_heartbeat("training", step=self.progress.epoch, total=target_epochs)
         try:
-            while self.progress.epoch < target_epochs:
+            while self.progress.epoch < target_epochs and not self.has_stopped_improving:
                 self._run_epoch()
                 epoch = self.progress.epoch
-                if self.syncer.checkpoint_due(epoch) or epoch == target_epochs:
+                if self.syncer.checkpoint_due(epoch) or epoch == target_epochs or self.has_stopped_improving:
                     self._save()
         except InterruptedRun as request:
             path = self._save()
             raise InterruptedRun(f"{request}; resumable from {path}") from None
+
+    @property
+    def has_stopped_improving(self) -> bool:
+        """Follows from the history alone, so that a resumed run stops where an uninterrupted one does."""
+        stopping = self.config.optim.early_stopping
+        if stopping is None:
+            return False
+        return (
+            epochs_without_gain(self.progress.history.get("total_loss", []), stopping.min_delta)
+            >= stopping.patience
+        )
+
+    @property
+    def is_finished(self) -> bool:
+        return self.progress.epoch >= self.config.optim.epochs or self.has_stopped_improving
 
     def figures(self) -> dict[str, float]:
         """Return the last epoch's figures, what they compare to, and what they cost."""
@@ -71,7 +87,7 @@ class Trainer:
             "baseline_mean_mse": self.baselines.mean,
             "baseline_last_position_mse": self.baselines.last_position,
             "baseline_constant_velocity_mse": self.baselines.constant_velocity,
-            "model_parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            **model_cost(self.model),
             "train_seconds": self.progress.train_seconds,
             "epochs": self.progress.epoch,
         }
@@ -111,15 +127,17 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         output = self.model(clips.video)
-        losses = multi_task_loss(output, clips.label, clips.target, self.config.tasks)
+        losses = multi_task_loss(output, clips, self.config.tasks)
+        auxiliary = self.model.extractor.auxiliary_loss()
         self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        goal = losses.total if auxiliary is None else losses.total + auxiliary
+        goal.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optim.clip_norm)
-        if not (torch.isfinite(losses.total) and torch.isfinite(norm)):
+        if not (torch.isfinite(goal) and torch.isfinite(norm)):
             raise DivergedError(self._diverged("the loss or its gradient"))
         self.optimizer.step()
         hits = (output.class_logits.argmax(dim=1) == clips.label).float().mean()
-        self._add_to_sums(losses.total, losses.classification, losses.prediction, hits)
+        self._add_to_sums(losses.total, losses.classification, losses.prediction, losses.forecast, hits)
 
     def _add_to_sums(self, *parts: Tensor) -> None:
         for name, part in zip(LOSS_SUMS, parts, strict=True):
@@ -137,7 +155,7 @@ class Trainer:
         }
         figures = {
             **evaluation.figures(),
-            "prediction_skill": self.baselines.skill(evaluation.prediction_loss),
+            "prediction_skill": self.baselines.skill(evaluation.prediction.mse),
             **means,
             "learning_rate": learning_rate(self._step, self._total_steps, self.config.optim),
         }
@@ -204,6 +222,17 @@ class Trainer:
             f"{what} is not finite in epoch {self.progress.epoch + 1} after batch {self.progress.batch}; "
             "the last good checkpoint is kept. Lower optim.learning_rate or optim.clip_norm"
         )
+
+
+def epochs_without_gain(losses: Sequence[float], min_delta: float) -> int:
+    """How many of the last epochs were not better, by more than `min_delta`, than the best before them."""
+    best, idle = math.inf, 0
+    for loss in losses:
+        if loss < best - min_delta:
+            best, idle = loss, 0
+        else:
+            idle += 1
+    return idle
 
 
 def _epoch_line(epoch: int, figures: dict[str, float]) -> str:
