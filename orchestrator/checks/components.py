@@ -11,7 +11,7 @@ from orchestrator.checks.claims import Component
 from orchestrator.checks.redflags.answers import VERBS
 from orchestrator.checks.redflags.services import asks_injected, reaches_model
 from orchestrator.plan_file.problems import nearest
-from orchestrator.source.bodies import ONLY_SETS
+from orchestrator.source.bodies import ONLY_SETS, UNREAD
 from orchestrator.source.facts import Class, Function, Import, Kind
 from orchestrator.source.index import Definition, Index
 from orchestrator.source.listing import Skipped, SourceFile
@@ -119,10 +119,36 @@ def _flaws_of(look: Look, component: Component, one: Definition) -> Iterator[Fla
         return
     required = [method for owner, method in component.methods if owner == name]
     required += [method for owner, method in component.methods if not owner]
+    flaws = _class_flaws(look, component, one, required)
+    heirs = _implementations(look.index, component, one) if flaws and _leaves_work(one.what) else ()
+    if all(_class_flaws(look, component, heir, required) for heir in heirs):
+        yield from flaws
+
+
+def _class_flaws(look: Look, component: Component, one: Definition, required: Sequence[str]) -> list[Flaw]:
+    assert isinstance(one.what, Class)
     flaws = [flaw for method in required for flaw in _method_flaws(look, component, one, method)]
-    if not class_works(look.index, one):
-        yield _flaw("empty-class", component, one, f"{name} {_how_empty(one.what)}")
-    yield from flaws
+    if class_works(look.index, one):
+        return flaws
+    return [_flaw("empty-class", component, one, f"{one.what.name} {_how_empty(one.what)}"), *flaws]
+
+
+def _leaves_work(one: Class) -> bool:
+    return one.abstract or any(m.kind == Kind.ABSTRACT or "raise" in m.found for m in one.methods)
+
+
+def _implementations(index: Index, component: Component, of: Definition) -> Iterator[Definition]:
+    """Classes that inherit from an abstract one. A protocol is met by its methods alone: of the classes
+    that do not inherit only those the same component requires count, or any class would do."""
+    assert isinstance(of.what, Class)
+    declared = {method.name for method in of.what.methods}
+    for file in index.files.values():
+        for one in () if file.is_test else index.facts(file).classes:
+            heir = Definition(file, one)
+            inherits = heir != of and of in index.lineage(heir)
+            fits = one.name in component.classes and declared and not one.abstract
+            if inherits or (fits and all(index.method(heir, name) for name in declared)):
+                yield heir
 
 
 def _how_empty(one: Class) -> str:
@@ -192,6 +218,8 @@ def _flawed(function: Function, spoken: Sequence[str]) -> str:
             return "constant-method"
         case Kind.IDENTITY if spoken[0] in _DOES:
             return "identity-method"
+        case Kind.REAL if function.found == UNREAD and spoken[0] in _DOES:
+            return "constant-method"
     return ""
 
 

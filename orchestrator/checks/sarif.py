@@ -13,7 +13,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 def sarif_document(gates: dict[str, Any]) -> dict[str, Any]:
     """From what `gate run --json` prints; allowed findings are there as suppressed."""
-    found = [*gates["findings"], *gates["suppressed"]]
+    found = [*gates["findings"], *gates.get("suppressed", ())]
     driver = {
         "name": "orchestrator",
         "version": __version__,

@@ -47,11 +47,10 @@ class Found:
         flaw = self.flaw
         return {
             "rule": flaw.rule,
-            "branch": self.branch,
             "component": flaw.component,
             "path": flaw.path,
             "line": flaw.line,
-            "message": flaw.message,
+            "message": ": ".join(filter(None, [self.branch, flaw.message])),
         }
 
 

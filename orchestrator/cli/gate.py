@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.completion import complete_gates
+from orchestrator.cli.failures import tell_failure
 from orchestrator.cli.here import find_here
 from orchestrator.cli.landing_report import tell_gates
 from orchestrator.cli.names import chosen, require_one_of
@@ -18,7 +19,7 @@ from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.own_desk import OwnDesk, own_desk
 from orchestrator.cli.printing import note, one_line, tell_json, tell_table
 from orchestrator.cli.status_table import duration
-from orchestrator.errors import ExitStatus, Refused, UsageError
+from orchestrator.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import CommitId, Gate, Plan
@@ -76,12 +77,8 @@ def run(
     with own_desk(here, loaded) as desk:
         tips = _tips(desk, wanted)
         verdicts = run_gates(desk, tips, use_cache=not no_cache)
-    if names and not verdicts:
-        raise Refused(
-            f"{' '.join(wanted)}: the plan has no gates for it but those left to its wave.",
-            "name one: --gate G; those of the wave run in orchestrator wave check",
-        )
     document = gates_document(verdicts)
+    document["ok"] &= _was_looked_at(tips, gates, any_ran=bool(verdicts))
     if sarif is not None:
         _write(sarif, json.dumps(sarif_document(document), indent=2) + "\n")
     if form == "sarif":
@@ -113,18 +110,24 @@ def _with_gates(plan: Plan, names: Sequence[str]) -> Plan:
     return replace(plan, workstreams={n: replace(w, gates=meant) for n, w in plan.workstreams.items()})
 
 
+def _was_looked_at(tips: Collection[str], gates: Sequence[str] | None, any_ran: bool) -> bool:
+    """Where nothing ran, whether there was nothing to run, and says so."""
+    if not tips:
+        tell_failure("there is no branch to check yet.", "orchestrator up")
+    elif gates and not any_ran:
+        tell_failure(f"{' '.join(gates)} is left to the wave.", "orchestrator wave check N")
+    elif not any_ran:
+        note(f"{' '.join(tips)}: no gates but those left to the wave; name one: --gate G")
+    return any_ran or bool(tips and not gates)
+
+
 def _tips(desk: OwnDesk, names: Sequence[str]) -> dict[str, CommitId]:
-    """Raises:
-    Refused: none of the branches exists yet.
-    """
     from orchestrator.tips import read_tips
 
     tips = read_tips(desk, names)
     for name in names:
         if name not in tips:
             note(f"{name}: its branch {desk.plan.workstream(name).branch} does not exist yet")
-    if not tips:
-        raise Refused("there is no branch to check yet.", "orchestrator up")
     return tips
 
 

@@ -100,11 +100,12 @@ class GateVerdict:
 
 def gates_document(verdicts: Sequence[GateVerdict]) -> dict[str, Any]:
     """What `gate run --json` prints."""
+    suppressed = [finding.document() for verdict in verdicts for finding in verdict.suppressed]
     return {
         "ok": all(verdict.ok for verdict in verdicts),
         "gates": [verdict.document() for verdict in verdicts],
         "findings": [finding.document() for verdict in verdicts for finding in verdict.findings],
-        "suppressed": [finding.document() for verdict in verdicts for finding in verdict.suppressed],
+        **({"suppressed": suppressed} if suppressed else {}),
     }
 
 

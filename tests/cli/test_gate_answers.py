@@ -60,3 +60,14 @@ def test_no_verdict_is_3_and_a_red_beside_it_1(project: Project) -> None:
     assert (answer.code, red["outcome"]) == (1, "red")
     assert project.run("wave", "check", "3").code == 1
     assert f"git apply {red['proposal']}" in project.run("gate", "run", "c").out
+
+
+def test_nothing_to_run_is_no_no_but_nothing_to_look_at_is(project: Project) -> None:
+    project.plan(PLAN.replace("gates: [size, lint, merged, clean-merge]", "gates: [merged]"))
+    nothing = {"ok": False, "gates": [], "findings": []}
+    answer = project.run("gate", "run", "a", "--json")
+    assert (answer.code, answer.json) == (1, nothing) and "no branch to check" in answer.err
+    project.git("branch", "work/a")
+    assert project.ok("gate", "run", "a", "--json").json == {**nothing, "ok": True}
+    answer = project.run("gate", "run", "a", "--gate", "merged", "--json")
+    assert (answer.code, answer.json) == (1, nothing) and "left to the wave" in answer.err

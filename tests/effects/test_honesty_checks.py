@@ -196,7 +196,9 @@ def test_the_script_needs_no_plan(scene: Scene) -> None:
     assert script(scene.root, "--branch", "p/a") == (0, {"ok": True, "findings": []})
     code, document = script(scene.root)
     (finding,) = document["findings"]
-    assert (code, document["ok"], finding["branch"], finding["component"]) == (1, False, "p/b", "Tokens")
+    assert (code, document["ok"], finding["component"]) == (1, False, "Tokens")
+    assert set(finding) == {"rule", "component", "path", "line", "message"}
+    assert finding["message"].startswith("p/b: ")
     assert (finding["rule"], finding["path"], finding["line"]) == (
         "components/constant-method",
         "own/tokens.py",
@@ -225,3 +227,43 @@ def test_claims_that_cannot_be_read_are_no_claims(tmp_path: Path, text: str) -> 
     (tmp_path / ".branch_specifications.json").write_text(text)
     code, document = script(tmp_path)
     assert (code, {f["rule"] for f in document["findings"]}) == (1, {"components/spec"})
+
+
+PROTOCOL = """
+from typing import Protocol
+class Tracker(Protocol):
+    def update(self, points): ...
+"""
+WORKING = """
+class Nearest:
+    def update(self, points):
+        self.last = sorted(points)[0]
+        return self.last
+"""
+DEAF = """
+class Tracker:
+    def __init__(self, reach):
+        self.tracks = [reach]
+    def update(self, points):
+        self.seen = True
+        return self.tracks
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "classes", "found"),
+    [
+        (PROTOCOL + WORKING, "Tracker, Nearest", []),
+        (PROTOCOL + WORKING.replace("Nearest:", "Nearest(Tracker):"), "Tracker", []),
+        (PROTOCOL + WORKING, "Tracker", ["components/empty-class", "components/stub-method"]),
+        (DEAF, "Tracker", ["components/constant-method"]),
+        (DEAF.replace("= True", "= points"), "Tracker", []),
+    ],
+)
+def test_a_required_class_works_itself_or_through_its_heirs(
+    tmp_path: Path, code: str, classes: str, found: list[str]
+) -> None:
+    spec = f"T: {{required_classes: [{classes}], required_methods: {{Tracker: [update]}}}}\n"
+    (tmp_path / ".component_spec.yaml").write_text(spec)
+    (tmp_path / "tracking.py").write_text(code)
+    assert [f["rule"] for f in script(tmp_path)[1]["findings"]] == found
