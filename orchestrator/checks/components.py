@@ -11,7 +11,7 @@ from orchestrator.checks.claims import Component
 from orchestrator.checks.redflags.answers import VERBS
 from orchestrator.checks.redflags.services import asks_injected, reaches_model
 from orchestrator.plan_file.problems import nearest
-from orchestrator.source.bodies import ONLY_SETS, UNREAD
+from orchestrator.source.bodies import FILLS_IN, ONLY_SETS, UNREAD
 from orchestrator.source.facts import Class, Function, Import, Kind
 from orchestrator.source.index import Definition, Index
 from orchestrator.source.listing import Skipped, SourceFile
@@ -129,8 +129,23 @@ def _class_flaws(look: Look, component: Component, one: Definition, required: Se
     assert isinstance(one.what, Class)
     flaws = [flaw for method in required for flaw in _method_flaws(look, component, one, method)]
     if class_works(look.index, one):
-        return flaws
+        return flaws or list(_text_flaws(look, component, one))
     return [_flaw("empty-class", component, one, f"{one.what.name} {_how_empty(one.what)}"), *flaws]
+
+
+def _text_flaws(look: Look, component: Component, of: Definition) -> Iterator[Flaw]:
+    """Of a language model whose methods all write their text themselves, and none asks the model."""
+    methods = [
+        (heir.file, look.index.settled(Definition(heir.file, method), of))
+        for heir in look.index.lineage(of)
+        for method in getattr(heir.what, "methods", ())
+        if not method.name.startswith("__") or method.name == "__call__"
+    ]
+    outside = look.index.parents(of)[1]
+    if _kind(component) in _LANGUAGE and not outside and all(m.found == FILLS_IN for _, m in methods):
+        for file, method in methods[:1]:
+            message = f"{of.what.name}.{method.name} {method.found}"
+            yield _flaw("constant-method", component, Definition(file, method), message)
 
 
 def _leaves_work(one: Class) -> bool:
@@ -242,7 +257,7 @@ def _names_in(index: Index, file: SourceFile) -> Iterator[str]:
 
 def _type_flaws(look: Look, component: Component, files: Sequence[SourceFile]) -> Iterator[Flaw]:
     """What the type alone demands: a tokenizer encodes and decodes, a language model is loaded or called."""
-    kind = component.type.replace(" ", "_")
+    kind = _kind(component)
     if kind == "tokenizer" and files:
         yield from _tokenizer_flaws(look, component, files)
     if kind in _LANGUAGE and files and not _has_model(look, component, files):
@@ -250,6 +265,10 @@ def _type_flaws(look: Look, component: Component, files: Sequence[SourceFile]) -
         yield Flaw(
             rule="components/no-model", component=component.name, message=message, path=files[0].path, line=1
         )
+
+
+def _kind(component: Component) -> str:
+    return component.type.replace(" ", "_")
 
 
 def _has_model(look: Look, component: Component, files: Sequence[SourceFile]) -> bool:

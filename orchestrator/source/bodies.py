@@ -53,6 +53,8 @@ _NOT_DONE = ("not implemented", "notimplemented", "todo", "implement me", "unimp
 
 ONLY_SETS = "does nothing but set attributes to constants"
 UNREAD = "never looks at what it is given"
+FILLS_IN = "only fills fixed text in"
+_COPIES = {"list", "tuple", "dict", "set", "sorted", "copy", "deepcopy"}
 
 
 @dataclass(slots=True)
@@ -297,23 +299,26 @@ def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tup
         return Kind.CANNED, f"answers with fixed text: {_short(answers[0][1])}", ""
     if not reading.acts and not reading.calls and _is_deaf(node, [text for _, text in answers], inputs):
         return Kind.REAL, UNREAD, ""
+    if not reading.acts and all(value.template and not value.mask & STATE for value in values):
+        return Kind.REAL, FILLS_IN, ""
     return Kind.REAL, "", ""
 
 
 def _is_deaf(node: FunctionNode, answers: Iterable[ast.expr], inputs: Sequence[str]) -> bool:
     """It must be given something, names none of it, and hands out only what the object held before.
 
-    An answer that is called for, or the object itself, may come of work done elsewhere.
+    An answer that is called for, but for a copy, or the object itself may come of work done elsewhere.
     """
     given = [*node.args.posonlyargs, *node.args.args]
     needed = {a.arg for a in given[: len(given) - len(node.args.defaults)]} & set(inputs)
     named = {n.id for statement in node.body for n in ast.walk(statement) if isinstance(n, ast.Name)}
     if not any(map(_carries, needed)) or named & set(inputs):
         return False
-    return not any(
-        isinstance(answer, ast.Name) or any(isinstance(n, (ast.Call, ast.Await)) for n in ast.walk(answer))
-        for answer in answers
-    )
+    every = [n for answer in answers for n in ast.walk(answer)]
+    called = {
+        tail(n.func) if isinstance(n, ast.Call) else "" for n in every if isinstance(n, (ast.Call, ast.Await))
+    }
+    return called <= _COPIES and not any(isinstance(answer, ast.Name) for answer in answers)
 
 
 def _without_answer(reading: _Reading) -> tuple[Kind, str, str]:

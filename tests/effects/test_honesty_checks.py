@@ -257,6 +257,12 @@ class Tracker:
         (PROTOCOL + WORKING.replace("Nearest:", "Nearest(Tracker):"), "Tracker", []),
         (PROTOCOL + WORKING, "Tracker", ["components/empty-class", "components/stub-method"]),
         (DEAF, "Tracker", ["components/constant-method"]),
+        (
+            DEAF.replace("return self.tracks", "return list(self.tracks)"),
+            "Tracker",
+            ["components/constant-method"],
+        ),
+        (DEAF.replace("return self.tracks", "return scan(self.tracks)"), "Tracker", []),
         (DEAF.replace("= True", "= points"), "Tracker", []),
     ],
 )
@@ -267,3 +273,25 @@ def test_a_required_class_works_itself_or_through_its_heirs(
     (tmp_path / ".component_spec.yaml").write_text(spec)
     (tmp_path / "tracking.py").write_text(code)
     assert [f["rule"] for f in script(tmp_path)[1]["findings"]] == found
+
+
+CLIENT = """
+import openai
+class Client:
+    def __init__(self):
+        self.client = openai.OpenAI()
+    def describe(self, path):
+        return self.worded(path)
+    def worded(self, path):
+        return f"The object at {path} moves smoothly."
+"""
+
+
+def test_a_client_that_is_made_must_be_asked(tmp_path: Path) -> None:
+    spec = "L: {type: llm, required_classes: [Client], required_methods: {Client: [describe]}}\n"
+    (tmp_path / ".component_spec.yaml").write_text(spec)
+    (tmp_path / "client.py").write_text(CLIENT)
+    assert [f["rule"] for f in script(tmp_path)[1]["findings"]] == ["components/constant-method"]
+    asked = "self.client.responses.create(input=self.worded(path)).output_text"
+    (tmp_path / "client.py").write_text(CLIENT.replace("return self.worded(path)", f"return {asked}"))
+    assert script(tmp_path)[0] == 0
