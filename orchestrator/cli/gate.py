@@ -12,7 +12,7 @@ import typer
 
 from orchestrator.cli.completion import complete_gates
 from orchestrator.cli.failures import tell_failure
-from orchestrator.cli.here import find_here
+from orchestrator.cli.here import Here, find_here
 from orchestrator.cli.landing_report import tell_gates
 from orchestrator.cli.names import chosen, require_one_of
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
@@ -67,18 +67,8 @@ def run(
 ) -> None:
     """Run the gates of workstreams on their committed tips."""
     from orchestrator.checks.sarif import sarif_document
-    from orchestrator.gates import gates_document, run_gates
 
-    here = find_here(plan)
-    loaded = here.load_plan()
-    wanted = chosen(names, loaded.workstreams)
-    if gates:
-        loaded = _with_gates(loaded, gates)
-    with own_desk(here, loaded) as desk:
-        tips = _tips(desk, wanted)
-        verdicts = run_gates(desk, tips, use_cache=not no_cache)
-    document = gates_document(verdicts)
-    document["ok"] &= _was_looked_at(tips, gates, any_ran=bool(verdicts))
+    document = _looked_at(find_here(plan), names, gates, use_cache=not no_cache)
     if sarif is not None:
         _write(sarif, json.dumps(sarif_document(document), indent=2) + "\n")
     if form == "sarif":
@@ -87,6 +77,23 @@ def run(
             raise typer.Exit(ExitStatus.NO)
         return
     tell_gates(document, as_json or form == "json")
+
+
+def _looked_at(
+    here: Here, names: list[str] | None, gates: list[str] | None, *, use_cache: bool
+) -> dict[str, Any]:
+    from orchestrator.gates import gates_document, run_gates
+
+    loaded = here.load_plan()
+    wanted = chosen(names, loaded.workstreams)
+    if gates:
+        loaded = _with_gates(loaded, gates)
+    with own_desk(here, loaded) as desk:
+        tips = _tips(desk, wanted)
+        verdicts = run_gates(desk, tips, use_cache=use_cache)
+    document = gates_document(verdicts)
+    document["ok"] &= _was_looked_at(tips, gates, any_ran=bool(verdicts))
+    return document
 
 
 def _write(path: Path, text: str) -> None:

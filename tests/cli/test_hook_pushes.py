@@ -70,7 +70,8 @@ def test_an_earlier_hook_gets_arguments_and_lines_and_can_refuse(project: Projec
     tip = git(project, "rev-parse", "HEAD").out.strip()
     first, line = (project.root / "log").read_text().splitlines()
     assert first == f".git/hooks/pre-push {remote} {remote}"
-    assert line == f"refs/heads/work/i3d {tip} refs/heads/work/i3d {'0' * 40}"
+    ref = git(project, "symbolic-ref", "HEAD").out.strip()
+    assert line == f"{ref} {tip} {ref} {'0' * 40}"
 
 
 def test_evidence_that_the_plan_asks_for_is_proved_before_a_push(project: Project, remote: Path) -> None:
