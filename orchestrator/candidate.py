@@ -98,10 +98,7 @@ def build_candidate(
     """
     author = identity(repository, [base, *tips.values()])
     with git.merging(git.common_dir(repository), base, like=repository) as neutral:
-        fold = _Fold(base, git.commits_beyond(neutral, base, tips.values()))
-        for workstream in plan.of_wave(wave):
-            if workstream.name in tips:
-                fold = _with(neutral, plan, fold, workstream, base, tips, author)
+        fold = _folded(neutral, plan, wave, base, tips, author)
         if fold.collisions:
             return CandidateConflict(collisions=fold.collisions)
         generated = _documents(neutral, plan, wave, base, tips, fold, verdicts, landed)
@@ -118,6 +115,16 @@ def build_candidate(
         contained=tuple(w.name for w in fold.contained),
         generated=tuple(sorted(generated.files)),
     )
+
+
+def _folded(
+    neutral: Git, plan: Plan, wave: WaveNumber, base: str, tips: Mapping[str, str], author: Identity
+) -> _Fold:
+    fold = _Fold(base, git.commits_beyond(neutral, base, tips.values()))
+    for workstream in plan.of_wave(wave):
+        if workstream.name in tips:
+            fold = _with(neutral, plan, fold, workstream, base, tips, author)
+    return fold
 
 
 def _documents(
