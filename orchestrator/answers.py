@@ -169,7 +169,8 @@ class Answers:
     def _done(self, view: View, request: r.Done, talk: Talk) -> None:
         names = chosen_names(view.plan, request.names)
         for name in names:
-            if view.plan.workstream(name).stages:
+            workstream = view.plan.workstream(name)
+            if workstream.stages and workstream.agent is None:
                 raise Refused(
                     f"{name} has a command: it is done when that ends well.", f"orchestrator stop {name}"
                 )

@@ -31,10 +31,23 @@ def observe(site: Site, plan: Plan, state: State) -> HostAnswered:
 
 def _watched(site: Site, plan: Plan, state: State) -> tuple[wire.Watched, ...]:
     return tuple(
-        wire.Watched(launch=record.launch.id, results=results_path(site, workstream, record))
+        wire.Watched(
+            launch=record.launch.id,
+            results=results_path(site, workstream, record),
+            screen=_screen(plan, workstream),
+        )
         for workstream in plan.on_host(HostName(site.host.name))
         if (record := state.of(workstream.name)).launch is not None
         and isinstance(record.phase, Starting | Running | Stopping | Ended)
+    )
+
+
+def _screen(plan: Plan, workstream: Workstream) -> wire.Screen | None:
+    """Only a coding agent is one that people talk with."""
+    if workstream.agent is None:
+        return None
+    return wire.Screen(
+        tmux_socket=plan.tmux_socket, session=plan.session(workstream.name), asks=workstream.agent.asks
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from orchestrator import git, wire
+from orchestrator.briefing import brief_of
 from orchestrator.copying import copied_files
 from orchestrator.core import facts as f
 from orchestrator.core.decide import Effect, JudgeStage, StartWorker, StopWorker, ended, next_stage, stage_of
@@ -130,7 +131,7 @@ def _checked_entry(
         raise Refused(f"there is no branch {workstream.base} with a commit to start {workstream.name} from.")
     env = worker_environment(bench.caller_env if site.is_local else {}, workstream, launch.gpus)
     return wire.StartEntry(
-        worktree=_worktree(bench, site, workstream, start, env), launch=_launch(bench.plan, effect, env)
+        worktree=_worktree(bench, site, workstream, start, env), launch=_launch(bench, effect, env)
     )
 
 
@@ -150,12 +151,12 @@ def _worktree(
     )
 
 
-def _launch(plan: Plan, effect: StartWorker, env: dict[str, str]) -> wire.Launch:
+def _launch(bench: Bench, effect: StartWorker, env: dict[str, str]) -> wire.Launch:
     workstream, launch = effect.workstream, effect.launch
     stage = stage_of(workstream, _stage_index(workstream, launch.stage))
     return wire.Launch(
         launch=launch.id,
-        session=plan.session(workstream.name),
+        session=bench.plan.session(workstream.name),
         wave=workstream.wave,
         stage=launch.stage,
         attempt=launch.attempt,
@@ -165,6 +166,7 @@ def _launch(plan: Plan, effect: StartWorker, env: dict[str, str]) -> wire.Launch
         beat_s=workstream.heartbeat.every_s,
         stop_grace_s=STOP_GRACE_S,
         timeout_s=stage.timeout_s if stage else None,
+        brief=brief_of(bench.plan, workstream, bench.home.root),
     )
 
 

@@ -65,7 +65,7 @@ def write_spec(place: Place, entry: StartEntry, port: int | None) -> Path:
         "stage": launch.stage,
         "attempt": launch.attempt,
         "cwd": worktree.path,
-        "env": command_environment(_contract_variables(entry, port), worktree.env, launch.env),
+        "env": command_environment(_contract_variables(entry, folder, port), worktree.env, launch.env),
         "results": str(results),
         "state": str(folder),
         "log": str(worker_log(place, worktree.workstream)),
@@ -79,11 +79,17 @@ def write_spec(place: Place, entry: StartEntry, port: int | None) -> Path:
         "port": port,
         **_program(launch),
     }
+    if launch.brief is not None:
+        brief_file(folder).write_text(launch.brief, encoding="utf-8")
     write_json(folder / "spec.json", spec)
     return folder / "spec.json"
 
 
-def _contract_variables(entry: StartEntry, port: int | None) -> dict[str, str]:
+def brief_file(folder: Path) -> Path:
+    return folder / "brief.md"
+
+
+def _contract_variables(entry: StartEntry, folder: Path, port: int | None) -> dict[str, str]:
     launch = entry.launch
     variables = {
         "ORCHESTRATOR_WORKSTREAM": entry.worktree.workstream,
@@ -92,6 +98,8 @@ def _contract_variables(entry: StartEntry, port: int | None) -> dict[str, str]:
         "ORCHESTRATOR_ATTEMPT": str(launch.attempt),
         "ORCHESTRATOR_RESULTS": str(results_folder(entry)),
     }
+    if launch.brief is not None:
+        variables["ORCHESTRATOR_BRIEF"] = str(brief_file(folder))
     return variables if port is None else {**variables, "ORCHESTRATOR_PORT": str(port)}
 
 

@@ -7,11 +7,12 @@ import os
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import supervise
 from orchestrator.agent import contract
+from orchestrator.agent.asking import Asking, Quiet
 from orchestrator.agent.files import load_json, tail
 from orchestrator.agent.host import boot_id
 from orchestrator.agent.launches import exit_of, launch_folder
@@ -60,6 +61,7 @@ class Watch:
     _settling: dict[str, Future[ExitRecord | None]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _settlers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8))
+    _asking: Asking = field(default_factory=Asking)
 
     def probe(self, request: Probe) -> Seen:
         with self._lock:
@@ -69,8 +71,19 @@ class Watch:
             if self._settling:
                 wait(list(self._settling.values()), max(0.0, wait_until - time.monotonic()))
             launches = tuple(self._seen(request, watched) for watched in request.launches)
+            asking = self._asking.lines(self._talked_with(request))
             self._forget(request)
-        return Seen(boot_id=boot_id(), launches=launches)
+        asked = tuple(replace(seen, asks=asking.get(seen.launch)) for seen in launches)
+        return Seen(boot_id=boot_id(), launches=asked)
+
+    def _talked_with(self, request: Probe) -> list[Quiet]:
+        """The living launches that people talk with, each with the stamp of what it printed last."""
+        found = []
+        for watched in request.launches:
+            known = self._known.get((request.place.state, watched.launch, watched.results))
+            if watched.screen is not None and known is not None and known.exit is None:
+                found.append(Quiet(watched.launch, watched.screen, known.log_stamp))
+        return found
 
     def _remembered(self, request: Probe, watched: Watched) -> _Known | None:
         key = (request.place.state, watched.launch, watched.results)

@@ -103,7 +103,9 @@ def _fact_due(
             if blockers(plan, state, observation, workstream, now):
                 return None
             return _chosen(plan, state, observation, workstream, record)
-        case Starting() | Running() | Stopping():
+        case Running():
+            return _end_seen(observation, workstream, record) or _input_seen(observation, workstream, record)
+        case Starting() | Stopping():
             return _end_seen(observation, workstream, record)
         case Ended():
             return _verdict(workstream, record)
@@ -143,6 +145,19 @@ def _end_seen(
     if pulse.seen.unknown and asked_since and not isinstance(record.phase, Starting):
         return ended(workstream.name, launch.id, _LOST)
     return None
+
+
+def _input_seen(
+    observation: Observation, workstream: Workstream, record: WorkstreamRecord
+) -> f.InputAwaited | f.InputGiven | None:
+    """That it began, or no longer needs, to wait for somebody to type."""
+    launch = record.launch
+    pulse = observation.pulse(launch.id) if launch else None
+    if launch is None or pulse is None or (pulse.seen.asks is None) == (launch.asks is None):
+        return None
+    if pulse.seen.asks is None:
+        return f.InputGiven(workstream=workstream.name, launch=launch.id)
+    return f.InputAwaited(workstream=workstream.name, launch=launch.id, line=pulse.seen.asks)
 
 
 _LOST = Exit(exit_code=None, signal=None, cause="lost", ended=0.0, elapsed_s=0.0)

@@ -42,7 +42,8 @@ class LaunchSeen:
     """`alive`: its supervisor holds its lock. `unknown`: no trace of the launch on this host.
 
     `exit` is set once it ended, `metrics_file` then holds what the run itself wrote as metrics.
-    `progress_error` says why a progress file could not be read.
+    `progress_error` says why a progress file could not be read. `asks` is the line with which it waits
+    for somebody to type.
     """
 
     launch: str
@@ -54,6 +55,7 @@ class LaunchSeen:
     progress: Progress | None = None
     progress_error: str | None = None
     last_line: str = ""
+    asks: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,39 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRole:
+    """A coding agent by its role. `run` and `resume` may hold `{brief}` and `{workstream}`.
+
+    `brief` is a file of the repository, or words. `asks` are regular expressions of lines with which it
+    asks for input, besides those known anyway.
+    """
+
+    name: str
+    run: str
+    resume: str | None = None
+    brief: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    asks: tuple[str, ...] = ()
+
+    def stage(self) -> Stage:
+        """The one stage of a workstream that it works on."""
+        resume = _filled_in(self.resume) if self.resume else None
+        return Stage(name=AGENT_STAGE, run=_filled_in(self.run), resume=resume)
+
+
+AGENT_STAGE = "agent"
+
+_PLACEHOLDERS = {"{brief}": '"$ORCHESTRATOR_BRIEF"', "{workstream}": '"$ORCHESTRATOR_WORKSTREAM"'}
+
+
+def _filled_in(command: str) -> str:
+    """Placeholders become variables of the worker's environment: nothing has to be quoted for the shell."""
+    for placeholder, variable in _PLACEHOLDERS.items():
+        command = command.replace(placeholder, variable)
+    return command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """A named check: a shell command (`run`) or a built-in (`check`) with its settings.
 
@@ -118,7 +151,7 @@ class Needs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workstream:
-    """One branch, one worktree, one session. Empty `stages` and no `agent`: a plain shell.
+    """One branch, one worktree, one session. Empty `stages`: a plain shell. An `agent` is its only stage.
 
     `worktree` is the path the plan names (relative to the repository's folder), or None for the
     default place. `base` is the branch its worktree is made from.
@@ -139,7 +172,7 @@ class Workstream:
     ports: int = 0
     gpu: int = 0
     stages: tuple[Stage, ...] = ()
-    agent: str | None = None
+    agent: AgentRole | None = None
     brief: str | None = None
     needs: Needs = field(default_factory=Needs)
     gates: tuple[Gate, ...] = ()

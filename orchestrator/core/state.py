@@ -89,7 +89,7 @@ Phase = Idle | Wanted | Starting | Running | Stopping | Ended | Held | Done | Fa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchRecord:
-    """The newest launch of a workstream."""
+    """The newest launch of a workstream. `asks` is what it waits for somebody to answer."""
 
     id: LaunchId
     host: str
@@ -97,6 +97,7 @@ class LaunchRecord:
     attempt: int
     gpus: tuple[int, ...]
     exit: f.LaunchEnded | None = None
+    asks: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +234,8 @@ WorkstreamFact = (
     | f.Launched
     | f.LaunchRefused
     | f.LaunchEnded
+    | f.InputAwaited
+    | f.InputGiven
     | f.StagePassed
     | f.StageHeld
     | f.RetryChosen
@@ -253,6 +256,8 @@ def _after(record: WorkstreamRecord, fact: WorkstreamFact) -> WorkstreamRecord:
             return _after_launch(record, fact)
         case f.StagePassed() | f.StageHeld() | f.RetryChosen() | f.GaveUp() | f.HoldAccepted():
             return _after_judgement(record, fact)
+        case f.InputAwaited() | f.InputGiven():
+            return _after_asking_for_input(record, fact)
         case f.ReviewApproved():
             return replace(record, approvals=(*record.approvals, fact))
         case f.BranchPushed(commit=commit):
@@ -261,6 +266,15 @@ def _after(record: WorkstreamRecord, fact: WorkstreamFact) -> WorkstreamRecord:
             return replace(record, push_refused=commit)
         case f.WorkstreamCleaned():
             return replace(record, worktree=None, port=None, tip=fact.tip or record.tip, cleaned=True)
+
+
+def _after_asking_for_input(
+    record: WorkstreamRecord, fact: f.InputAwaited | f.InputGiven
+) -> WorkstreamRecord:
+    if record.launch is None or record.launch.id != fact.launch or not isinstance(record.phase, Running):
+        raise _impossible(record, fact)
+    line = fact.line if isinstance(fact, f.InputAwaited) else None
+    return replace(record, launch=replace(record.launch, asks=line))
 
 
 def _after_asking(

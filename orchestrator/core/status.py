@@ -286,6 +286,8 @@ def _running(
 def _worker_words(pulse: Pulse | None) -> str:
     if pulse is None:
         return ""
+    if pulse.seen.asks is not None:
+        return f"waits for input: {pulse.seen.asks}"
     if pulse.seen.progress_error is not None:
         return pulse.seen.progress_error
     if pulse.seen.progress is not None and pulse.seen.progress.not_finite:

@@ -135,7 +135,7 @@ def _agent_problems(source: Source) -> Iterator[Problem]:
     agents = mapping(source.root.get("agents"))
     for place in _places_of(source, "agent"):
         name = _at(source.root, place)
-        if agents and isinstance(name, str) and name not in agents:
+        if isinstance(name, str) and name not in agents:
             yield source.problem(place, unknown("agent", name, agents))
 
 
@@ -169,6 +169,9 @@ def _stage_problems(source: Source, place: Place, stages: Tree | None) -> Iterat
 
 def _merged_problems(source: Source, member: Member) -> Iterator[Problem]:
     keys = member.merged
+    if "brief" in member.own and "agent" not in keys:
+        message = "'brief' without 'agent'; it is what a role under agents is told"
+        yield source.key_problem(member.key_place("brief"), message)
     if "resume" in keys and "run" not in keys:
         message = "'resume' without 'run'; it is the command that starts 'run' again"
         yield source.key_problem(member.key_place("resume"), message)

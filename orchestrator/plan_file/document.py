@@ -22,6 +22,7 @@ from orchestrator.plan_file.values import (
     Label,
     Limit,
     Need,
+    Pattern,
     PortCount,
     PositiveDuration,
     PositiveLimit,
@@ -126,8 +127,10 @@ class Defaults(Section):
     stages: list[StageSection] | None = Field(
         default=None, description="Commands that run one after another."
     )
-    agent: Label | None = Field(default=None, description="The coding agent that does the work.")
-    brief: Text | None = Field(default=None, description="What the agent is asked to do.")
+    agent: Label | None = Field(default=None, description="The role under agents that does the work.")
+    brief: Text | None = Field(
+        default=None, description="What the agent is asked to do: a file of the repository, or words."
+    )
     needs: Needs | None = Field(
         default=None,
         description="Workstreams that must be done, or waves that must have landed, before this starts.",
@@ -223,9 +226,21 @@ class TmuxSection(Section):
 
 
 class AgentSection(Section):
-    run: Command = Field(description="Command that starts the agent.")
-    brief: Text | None = Field(default=None, description="What every agent of this role is told.")
-    env: dict[Variable, Text] | None = Field(default=None, description="Its environment.")
+    """A coding agent: how it is started, and what every one of this role is told."""
+
+    run: Command = Field(
+        description="Shell command that starts it; {brief} is the path of its brief, {workstream} its name."
+    )
+    resume: Command | None = Field(default=None, description="Command for a restart. Default: run.")
+    brief: Text | None = Field(
+        default=None, description="What every agent of this role is told: a file of the repository, or words."
+    )
+    env: dict[Variable, Text] | None = Field(
+        default=None, description="Its environment; that of the workstream wins."
+    )
+    asks: list[Pattern] | None = Field(
+        default=None, description="Regular expressions of lines with which it asks for input."
+    )
 
 
 class NotifySection(Section):

@@ -9,6 +9,7 @@ from itertools import chain
 
 from orchestrator.core.plan import (
     LOCAL,
+    AgentRole,
     BranchName,
     Gate,
     Heartbeat,
@@ -25,6 +26,7 @@ from orchestrator.core.plan import (
     WorkstreamName,
 )
 from orchestrator.plan_file.document import (
+    AgentSection,
     Document,
     GateSection,
     HeartbeatSection,
@@ -48,8 +50,10 @@ def resolve(source: Source, text: str) -> Plan:
     document = Document.model_validate(source.root)
     base = BranchName(document.base or DEFAULT_BASE)
     declared = {name: _gate(name, gate) for name, gate in (document.gates or {}).items()}
+    roles = {name: _role(name, section) for name, section in (document.agents or {}).items()}
     workstreams = {
-        WorkstreamName(member.name): _workstream(member, base, declared) for member in members(source.root)
+        WorkstreamName(member.name): _workstream(member, base, declared, roles)
+        for member in members(source.root)
     }
     waves = {WaveNumber(n): _wave(n, document.waves[n], declared) for n in sorted(document.waves)}
     used = (wave.gates for wave in waves.values()), (work.gates for work in workstreams.values())
@@ -101,8 +105,22 @@ def _wave(number: int, section: WaveSection, declared: Mapping[str, Gate]) -> Wa
     )
 
 
-def _workstream(member: Member, base: BranchName, declared: Mapping[str, Gate]) -> Workstream:
+def _role(name: str, section: AgentSection) -> AgentRole:
+    return AgentRole(
+        name=name,
+        run=section.run,
+        resume=section.resume,
+        brief=section.brief,
+        env=dict(section.env or {}),
+        asks=tuple(section.asks or ()),
+    )
+
+
+def _workstream(
+    member: Member, base: BranchName, declared: Mapping[str, Gate], roles: Mapping[str, AgentRole]
+) -> Workstream:
     keys = WorkstreamSection.model_validate(member.merged)
+    role = roles[keys.agent] if keys.agent else None
     return Workstream(
         name=WorkstreamName(member.name),
         wave=WaveNumber(member.wave),
@@ -115,11 +133,11 @@ def _workstream(member: Member, base: BranchName, declared: Mapping[str, Gate]) 
         components=tuple(keys.components or ()),
         setup=keys.setup,
         copy=tuple(keys.copied or ()),
-        env=dict(keys.env or {}),
+        env={**(role.env if role else {}), **(keys.env or {})},
         ports=keys.ports or 0,
         gpu=keys.gpu or 0,
-        stages=tuple(_stages(keys)),
-        agent=keys.agent,
+        stages=(role.stage(),) if role else tuple(_stages(keys)),
+        agent=role,
         brief=keys.brief,
         needs=_needs(keys.needs),
         gates=_gates((*(keys.gates or ()), *(["review"] if keys.review else [])), declared),

@@ -10,9 +10,9 @@ from orchestrator.plan_file.tree import Place, Source, Tree, mapping, plain
 
 # The values in brackets are those that do work; none: the key itself does not.
 _UNBUILT: Mapping[str, Mapping[str, tuple[object, ...]]] = {
-    "plan": {"agents": (), "notify": (), "retention": ()},
+    "plan": {"notify": (), "retention": ()},
     "host": {"engine": ("tmux",)},
-    "workstream": {"agent": (), "brief": (), "sync": ()},
+    "workstream": {"sync": ()},
     "gate": {},
     "wave": {"winner": ()},
 }

@@ -191,6 +191,15 @@ def read_requirement(value: object) -> str:
     return text
 
 
+def read_pattern(value: object) -> str:
+    text = read_text(value)
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{quoted(text)} is no regular expression: {error}") from error
+    return text
+
+
 def _quote_it(value: object) -> str:
     if not isinstance(value, Unquoted):
         return ""
@@ -271,6 +280,7 @@ Directory = Annotated[str, PlainValidator(read_directory), _text_schema()]
 Worktree = Annotated[str, PlainValidator(read_worktree), _text_schema()]
 Address = Annotated[str, PlainValidator(read_address), _text_schema()]
 RequirementText = Annotated[str, PlainValidator(read_requirement), _text_schema()]
+Pattern = Annotated[str, PlainValidator(read_pattern), _text_schema()]
 Need = Annotated[
     str | int,
     PlainValidator(read_need),

@@ -83,6 +83,10 @@ def _of_launch(fact: Fact) -> str | None:
             return f"not launched ({fact.cause}): {fact.message}{log}"
         case f.LaunchEnded():
             return f"{fact.launch} ended after {fact.elapsed_s:.1f} s: {_ending(fact)}"
+        case f.InputAwaited():
+            return f"waits for input: {fact.line}"
+        case f.InputGiven():
+            return "goes on, it waits for input no longer"
     return _of_stage(fact)
 
 

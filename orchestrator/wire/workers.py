@@ -38,7 +38,10 @@ class Worktree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """One run of one stage in a tmux session. `command` None is an interactive shell."""
+    """One run of one stage in a tmux session. `command` None is an interactive shell.
+
+    `brief` is what a coding agent is told; its file's path is in the environment of the command.
+    """
 
     launch: str
     session: str
@@ -51,6 +54,7 @@ class Launch:
     beat_s: float
     stop_grace_s: float
     timeout_s: float | None = None
+    brief: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +119,24 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """Where a worker's questions show, and the regular expressions of lines that are some."""
+
+    tmux_socket: str | None
+    session: str
+    asks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """`results` is the absolute directory the worker writes its progress to."""
+    """`results` is the absolute directory the worker writes its progress to.
+
+    `screen` is looked at when the worker falls quiet; None for one that nobody talks with.
+    """
 
     launch: str
     results: str
+    screen: Screen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,7 +148,7 @@ gates:
     gpu: 1
     scope: wave
   n: {run: make, scope: diff, inputs: [src/, tests/*.py]}
-agents: {coder: {run: agent, brief: do it, env: {A: b}}}
+agents: {coder: {run: "agent {brief}", resume: agent -c, brief: do it, env: {A: b, C: d}, asks: ['go on[?]']}}
 notify: {urls: ["https://example.org"], on: [held, failed]}
 retention: {logs: 30d, results: 7d}
 waves:
@@ -157,7 +157,7 @@ waves:
     setup: make
     workstreams:
       a:
-        {branch: a, agent: coder, brief: write, review: yes, priority: -3, gpu: 2,
+        {branch: a, agent: coder, brief: write, env: {C: e}, review: yes, priority: -3, gpu: 2,
          worktree: ../w, results: out/}
       b: {branch: b, review: no}
 """
@@ -170,16 +170,17 @@ waves:
     assert (m.severity, m.retries, m.gpu, m.scope, m.inputs) == ("warn", 2, 1, "wave", ())
     assert (n.scope, n.inputs, n.severity, n.retries) == ("diff", ("src/", "tests/*.py"), "block", 0)
     work = plan.workstreams["a"]
-    assert (work.agent, work.brief, work.review, work.priority) == ("coder", "write", True, -3)
+    assert (work.brief, work.review, work.priority) == ("write", True, -3)
+    assert work.agent is not None
+    assert (work.agent.name, work.agent.brief, work.agent.asks) == ("coder", "do it", ("go on[?]",))
+    assert work.stages == (Stage(name="agent", run='agent "$ORCHESTRATOR_BRIEF"', resume="agent -c"),)
+    assert work.env == {"A": "b", "C": "e"}
     assert (work.worktree, work.results) == ("../w", "out")
     assert [(entry.place, entry.key) for entry in plan.not_built] == [
-        ("plan", "agents"),
         ("plan", "notify"),
         ("plan", "retention"),
         ("host far", "engine: slurm"),
         ("wave 1", "winner"),
-        ("workstream a", "agent"),
-        ("workstream a", "brief"),
     ]
 
 

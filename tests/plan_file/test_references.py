@@ -48,6 +48,18 @@ waves: {1: {workstreams: {a: {branch: a, agent: codr}}}}
             "4:49: unknown agent 'codr'; known: coder; did you mean 'coder'?",
         ],
     ),
+    "briefs_that_nobody_reads_and_patterns_that_are_none": (
+        """\
+version: 1
+project: demo
+agents: {coder: {run: x, asks: ["(go"]}}
+waves: {1: {workstreams: {a: {branch: a, run: y, brief: do it}}}}
+""",
+        [
+            "3:33: '(go' is no regular expression: missing ), unterminated subpattern at position 0",
+            "4:50: 'brief' without 'agent'; it is what a role under agents is told",
+        ],
+    ),
     "twice_the_same_workstream": (
         """\
 version: 1
@@ -205,6 +217,7 @@ waves:
         """\
 version: 1
 project: demo
+agents: {x: {run: x}}
 waves:
   1:
     workstreams:
@@ -215,11 +228,11 @@ waves:
       e: {branch: e, stages: [{name: s, run: y}, {name: s, run: z}]}
 """,
         [
-            "6:30: 'stages' beside 'run'; a workstream has one of run, stages and agent",
-            "7:32: 'run' beside 'agent'; a workstream has one of run, stages and agent",
-            "8:22: 'resume' without 'run'; it is the command that starts 'run' again",
-            "9:30: no stages; leave the key out for a plain shell",
-            "10:57: a second stage 's'; names of stages are unique",
+            "7:30: 'stages' beside 'run'; a workstream has one of run, stages and agent",
+            "8:32: 'run' beside 'agent'; a workstream has one of run, stages and agent",
+            "9:22: 'resume' without 'run'; it is the command that starts 'run' again",
+            "10:30: no stages; leave the key out for a plain shell",
+            "11:57: a second stage 's'; names of stages are unique",
         ],
     ),
     "more_gpus_than_the_host_has": (

@@ -31,6 +31,7 @@ waves:
             "10:19: 'on' is a boolean in YAML; text is wanted; quote it: 'on'",
             "10:28: 'true' is a boolean in YAML; text is wanted; quote it: 'true'",
             "10:41: nothing here; text is wanted; quote it: '~'",
+            "10:44: 'brief' without 'agent'; it is what a role under agents is told",
             "10:51: '0x1F' is a special number in YAML; text is wanted; quote it: '0x1F'",
             "10:63: '010' is a special number in YAML; text is wanted; quote it: '010'",
             "11:19: '.inf' is a special number in YAML; text is wanted; quote it: '.inf'",
@@ -300,6 +301,7 @@ waves:
 """,
         [
             "6:27: text with the character '\\x00'; no program can be given that",
+            "6:35: 'brief' without 'agent'; it is what a role under agents is told",
             "6:42: text with the character '\\ud800'; no program can be given that",
         ],
     ),

@@ -49,6 +49,8 @@ from orchestrator.core.facts.workers import (
     DoneAsked,
     GaveUp,
     HoldAccepted,
+    InputAwaited,
+    InputGiven,
     LaunchChosen,
     Launched,
     LaunchEnded,
@@ -81,6 +83,8 @@ Fact = (
     | Launched
     | LaunchRefused
     | LaunchEnded
+    | InputAwaited
+    | InputGiven
     | StagePassed
     | StageHeld
     | RetryChosen
@@ -127,6 +131,8 @@ __all__ = [
     "HoldAccepted",
     "HostBack",
     "HostLost",
+    "InputAwaited",
+    "InputGiven",
     "JournalBegun",
     "LandingAsked",
     "LandingBegun",

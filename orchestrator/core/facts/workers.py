@@ -96,6 +96,23 @@ class LaunchEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputAwaited:
+    """It waits for somebody to type; `line` is what its screen asks."""
+
+    workstream: str
+    launch: LaunchId
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputGiven:
+    """What it waited for came, or it went on without."""
+
+    workstream: str
+    launch: LaunchId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StagePassed:
     """`next_stage` is the index of the stage that follows, None after the last."""
 
