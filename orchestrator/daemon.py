@@ -30,6 +30,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from orchestrator import __version__
 from orchestrator import requests as r
+from orchestrator.ageing import Ageing
 from orchestrator.answers import Answers, Levers
 from orchestrator.api import Api
 from orchestrator.core import facts as f
@@ -85,6 +86,9 @@ class Daemon:
         self._forecast = ForecastWatch(
             lambda: DaemonDesk(self, Talk()), lambda host: self._loop.view.observation.reachable(host)
         )
+        self._ageing = Ageing(
+            lambda: DaemonDesk(self, Talk()), lambda host: self._loop.view.observation.reachable(host)
+        )
         self._api = Api(home.state.socket, home.state.journal, lambda: self._loop.view, self._inbox)
         self._scheduler = BackgroundScheduler(timezone="UTC")
 
@@ -98,6 +102,7 @@ class Daemon:
         try:
             why = self._loop.run()
             self._loop.write([f.DaemonStopped(pid=os.getpid(), why=why)])
+            self._loop.keep_snapshot()
             log.info("leaving", why=why)
         except JournalError as error:
             self._broken = error
@@ -149,6 +154,7 @@ class Daemon:
         self._api.stop()
         self._harvest.close()
         self._forecast.close()
+        self._ageing.close()
         self._sites.close_all()
         for lane in self._lanes.values():
             lane.close()
@@ -187,6 +193,7 @@ class Daemon:
             self._harvest.look()
         if is_worth_a_look(view.state):
             self._forecast.look()
+        self._ageing.look()
 
     def _adopt(self, plan: Plan) -> None:
         self._loop.adopt(plan)

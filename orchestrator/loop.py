@@ -35,6 +35,9 @@ from orchestrator.journal import Journal
 RETRY_PAUSE_S = 5.0
 """Before an action that could not be performed is tried again."""
 
+SNAPSHOT_EVERY = 2000
+"""Entries; folding so many takes some hundredths of a second."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -73,10 +76,8 @@ class Loop:
         self._inbox = inbox
         self._hooks = hooks
         self._pauses: dict[str, float] = {}
-        entries = tuple(journal.entries())
-        state = State()
-        for entry in entries:
-            state = state.after(entry.fact)
+        state, last_entry = journal.replay()
+        self._kept_entry = last_entry
         now = time.monotonic()
         self.view = View(
             plan=plan,
@@ -84,7 +85,7 @@ class Loop:
             observation=Observation(phase_since=dict.fromkeys(state.workstreams, now)),
             tips=Tips(),
             daemon=daemon,
-            last_entry=entries[-1].id if entries else 0,
+            last_entry=last_entry,
         )
 
     def run(self) -> str:
@@ -117,6 +118,16 @@ class Loop:
         entries = self._journal.append(fitting, datetime.now(timezone.utc))
         observation = replace(self.view.observation, phase_since=entered)
         self.view = replace(self.view, state=state, observation=observation, last_entry=entries[-1].id)
+        if self.view.last_entry - self._kept_entry >= SNAPSHOT_EVERY:
+            self.keep_snapshot()
+
+    def keep_snapshot(self) -> None:
+        """So that the next daemon need not fold everything anew."""
+        self._kept_entry = self.view.last_entry
+        try:
+            self._journal.keep_snapshot(self.view.state, self.view.last_entry)
+        except JournalError as error:
+            log.warning("snapshot", reason=error.message)  # the facts themselves are there
 
     def adopt(self, plan: Plan) -> None:
         self.view = replace(self.view, plan=plan)

@@ -19,6 +19,7 @@ from orchestrator.agent import (
     launches,
     logs,
     panes,
+    pruning,
     repository,
     starting,
     toolchain,
@@ -37,6 +38,7 @@ from orchestrator.wire import (
     Inspect,
     OpenRepository,
     Probe,
+    Prune,
     PushBranch,
     ReadChanges,
     ReadLog,
@@ -77,6 +79,7 @@ def handlers() -> dict[type, Handler]:
         Type: panes.type_text,
         CloseSessions: panes.close_sessions,
         CleanWorkstream: cleaning.clean,
+        Prune: pruning.prune,
     }
     streamed: dict[type, Handler] = {
         Start: starting.start,

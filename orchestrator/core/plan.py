@@ -211,6 +211,15 @@ class NotBuilt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long what has ended is kept, in seconds. `results` is for ever where it is None."""
+
+    logs_s: float = 90 * 86400.0
+    results_s: float | None = None
+    journal_s: float = 90 * 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The whole plan. `source` is the file's absolute path, `digest` the SHA-256 of its text,
     `repository` the folder of the repository it lies in.
@@ -230,6 +239,7 @@ class Plan:
     gates: Mapping[str, Gate]
     waves: Mapping[WaveNumber, Wave]
     workstreams: Mapping[WorkstreamName, Workstream]
+    retention: Retention = field(default_factory=Retention)
     not_built: tuple[NotBuilt, ...] = ()
 
     def workstream(self, name: str) -> Workstream:

@@ -191,6 +191,8 @@ class State:
                 | f.PlanRead()
                 | f.HostLost()
                 | f.HostBack()
+                | f.HostPruned()
+                | f.JournalArchived()
                 | f.GateFinished()
                 | f.GateRetried()
                 | f.LandingAsked()

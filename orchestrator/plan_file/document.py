@@ -248,6 +248,18 @@ class NotifySection(Section):
     on: list[Text] | None = Field(default=None, description="The events that are posted.")
 
 
+class RetentionSection(Section):
+    logs: PositiveDuration | None = Field(
+        default=None, description="Logs, verdicts and launches that have ended. Default: 90d."
+    )
+    results: PositiveDuration | None = Field(
+        default=None, description="Results that clean moved to kept/. Default: for ever."
+    )
+    journal: PositiveDuration | None = Field(
+        default=None, description="Entries of the journal, before they move to its archive. Default: 90d."
+    )
+
+
 class Document(Section):
     """The plan of a project: which branches are worked on, in which waves, on which hosts."""
 
@@ -269,9 +281,7 @@ class Document(Section):
     )
     agents: dict[Label, AgentSection] | None = Field(default=None, description="Coding agents, by role.")
     notify: NotifySection | None = Field(default=None, description="Who is told what.")
-    retention: dict[Label, PositiveDuration] | None = Field(
-        default=None, description="How long things are kept."
-    )
+    retention: RetentionSection | None = Field(default=None, description="How long things are kept.")
 
 
 def json_schema() -> dict[str, Any]:

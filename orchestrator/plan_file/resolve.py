@@ -18,6 +18,7 @@ from orchestrator.core.plan import (
     Needs,
     Plan,
     RestartPolicy,
+    Retention,
     Stage,
     SyncPolicy,
     Wave,
@@ -32,6 +33,7 @@ from orchestrator.plan_file.document import (
     HeartbeatSection,
     HostSection,
     RestartSection,
+    RetentionSection,
     StageSection,
     SyncSection,
     WaveSection,
@@ -70,6 +72,7 @@ def resolve(source: Source, text: str) -> Plan:
         gates=declared | {gate.name: gate for gates in chain(*used) for gate in gates},
         waves=waves,
         workstreams=workstreams,
+        retention=_retention(document.retention or RetentionSection()),
         not_built=not_built(source),
     )
 
@@ -185,6 +188,12 @@ def _restart(section: RestartSection) -> RestartPolicy:
     keys = section.model_dump(exclude_none=True)
     backoff = {"backoff_s": keys.pop("backoff")} if "backoff" in keys else {}
     return RestartPolicy(**backoff, **keys)
+
+
+def _retention(section: RetentionSection) -> Retention:
+    return Retention(
+        **{f"{key}_s": seconds for key, seconds in section.model_dump(exclude_none=True).items()}
+    )
 
 
 def _sync(section: SyncSection) -> SyncPolicy:

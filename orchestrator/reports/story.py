@@ -45,6 +45,10 @@ def _of_daemon(fact: Fact) -> str | None:
             return f"the daemon, process {fact.pid}, stopped: {fact.why}"
         case f.PlanRead():
             return f"read {fact.source}, SHA-256 {_short(fact.digest)}"
+        case f.JournalArchived():
+            return f"moved {fact.entries} old entries of the journal to {fact.file}"
+        case f.HostPruned():
+            return f"removed {fact.files} old files, {fact.bytes} bytes"
         case f.HostLost():
             return f"does not answer: {fact.reason}"
         case f.HostBack():

@@ -26,6 +26,7 @@ from orchestrator.wire.host import (
     Place,
     Type,
 )
+from orchestrator.wire.pruning import Prune, Pruned
 from orchestrator.wire.repository import (
     Changes,
     ChangesList,
@@ -100,6 +101,8 @@ __all__ = [
     "Place",
     "Probe",
     "Progress",
+    "Prune",
+    "Pruned",
     "PushBranch",
     "Pushed",
     "ReadChanges",

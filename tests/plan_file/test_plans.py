@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.plan import Gate, Heartbeat, Host, Plan, RestartPolicy, Stage, SyncPolicy
+from orchestrator.core.plan import Gate, Heartbeat, Host, Plan, RestartPolicy, Retention, Stage, SyncPolicy
 from orchestrator.errors import UsageError
 from orchestrator.plan_file import find_plan, load_plan
 
@@ -150,7 +150,7 @@ gates:
   n: {run: make, scope: diff, inputs: [src/, tests/*.py]}
 agents: {coder: {run: "agent {brief}", resume: agent -c, brief: do it, env: {A: b, C: d}, asks: ['go on[?]']}}
 notify: {urls: ["https://example.org"], on: [held, failed]}
-retention: {logs: 30d, results: 7d}
+retention: {logs: 30d, results: 7d, journal: 1d}
 waves:
   1:
     winner: max(acc)
@@ -163,6 +163,8 @@ waves:
 """
     )
     assert plan.tmux_socket == "other"
+    day_s = 86400.0
+    assert plan.retention == Retention(logs_s=30 * day_s, results_s=7 * day_s, journal_s=day_s)
     assert plan.hosts["local"].gpus == (3, 5)
     assert (plan.hosts["far"].jump, plan.hosts["far"].engine) == ("bastion", "slurm")
     assert plan.gates["m"].settings == {"rule": "acc > 0.9", "least": 3, "deep": {"list": [1.5, True]}}
@@ -178,7 +180,6 @@ waves:
     assert (work.worktree, work.results) == ("../w", "out")
     assert [(entry.place, entry.key) for entry in plan.not_built] == [
         ("plan", "notify"),
-        ("plan", "retention"),
         ("host far", "engine: slurm"),
         ("wave 1", "winner"),
     ]

@@ -19,6 +19,8 @@ from orchestrator.core.facts.daemon import (
     DaemonStopped,
     HostBack,
     HostLost,
+    HostPruned,
+    JournalArchived,
     JournalBegun,
     PlanRead,
 )
@@ -83,6 +85,8 @@ Fact = (
     | Launched
     | LaunchRefused
     | LaunchEnded
+    | JournalArchived
+    | HostPruned
     | InputAwaited
     | InputGiven
     | StagePassed
@@ -131,8 +135,10 @@ __all__ = [
     "HoldAccepted",
     "HostBack",
     "HostLost",
+    "HostPruned",
     "InputAwaited",
     "InputGiven",
+    "JournalArchived",
     "JournalBegun",
     "LandingAsked",
     "LandingBegun",

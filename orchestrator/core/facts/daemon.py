@@ -31,6 +31,23 @@ class PlanRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalArchived:
+    """So many old entries moved to `file`."""
+
+    file: str
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPruned:
+    """What was older than the plan keeps it was removed there."""
+
+    host: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostLost:
     host: str
     reason: str

@@ -1,23 +1,25 @@
-"""Facts in SQLite: append-only, durable before anything acts on them, replayed to a `State`."""
+"""The journal's file: one writer, any number of readers."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, get_args
 
-from orchestrator.codec import build, plain_fields
+from orchestrator.codec import plain_fields
 from orchestrator.core.facts import Fact
 from orchestrator.core.state import State
 from orchestrator.errors import JournalError
+from orchestrator.journal import snapshot
+from orchestrator.journal.archive import archived_entries
+from orchestrator.journal.entry import SALVAGE, Entry, read_entry
 
-VERSION = 1
+VERSION = 2
+"""The newest that is understood: 1 holds every entry, 2 is what has some in an archive beside it."""
 
-_KINDS: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Fact)}
+FIRST_VERSION = 1
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (
@@ -27,19 +29,6 @@ CREATE TABLE IF NOT EXISTS facts (
     body TEXT NOT NULL
 );
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A fact as it stands in the journal; `at` is UTC, for people."""
-
-    id: int
-    at: str
-    fact: Fact
-
-    def document(self) -> dict[str, Any]:
-        """As the interface prints it."""
-        return {"id": self.id, "at": self.at, "kind": type(self.fact).__name__, **plain_fields(self.fact)}
 
 
 class Journal:
@@ -60,9 +49,9 @@ class Journal:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            _check_version(connection, path)
-            connection.executescript(_TABLES)
-            connection.execute(f"PRAGMA user_version={VERSION}")
+            version = _check_version(connection, path)
+            connection.executescript(_TABLES + snapshot.TABLE)
+            connection.execute(f"PRAGMA user_version={max(version, FIRST_VERSION)}")
             path.chmod(0o600)
         except sqlite3.Error as error:
             raise JournalError(f"cannot open the journal {path}: {error}", _hint(error)) from error
@@ -77,7 +66,7 @@ class Journal:
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
             _check_version(connection, path)
         except sqlite3.Error as error:
-            raise JournalError(f"cannot read the journal {path}: {error}", _SALVAGE) from error
+            raise JournalError(f"cannot read the journal {path}: {error}", SALVAGE) from error
         return cls(connection, path)
 
     def append(self, facts: Iterable[Fact], at: datetime) -> tuple[Entry, ...]:
@@ -110,41 +99,55 @@ class Journal:
             JournalError: an entry this version cannot read.
         """
         query = "SELECT id, at, kind, body FROM facts WHERE id > ? ORDER BY id"
-        for number, at, kind, body in self._connection.execute(query, (after,)):
-            yield Entry(id=number, at=at, fact=_fact(self._path, number, kind, body))
+        # The first row is taken before the archive is looked at: what is moved there meanwhile stays here.
+        rows = self._connection.execute(query, (after,))
+        first = rows.fetchone()
+        yield from archived_entries(self._path, after, first[0] if first else None)
+        if first is not None:
+            yield read_entry(self._path, *first)
+        for row in rows:
+            yield read_entry(self._path, *row)
 
     def state(self) -> State:
         """Replay everything."""
-        state = State()
-        for entry in self.entries():
-            state = state.after(entry.fact)
-        return state
+        return self.replay()[0]
+
+    def replay(self) -> tuple[State, int]:
+        """The state after the last entry, and that entry's id; 0 where there is none."""
+        kept = snapshot.load(self._connection)
+        state, last = (kept.state, kept.entry) if kept else (State(), 0)
+        for entry in self.entries(after=last):
+            state, last = state.after(entry.fact), entry.id
+        return state, last
+
+    def keep_snapshot(self, state: State, entry: int) -> None:
+        """Keep `state`, which is what the entries up to `entry` fold to.
+
+        Raises:
+            JournalError: it could not be written.
+        """
+        try:
+            snapshot.save(self._connection, state, entry)
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"cannot write to the journal {self._path}: {error}", _hint(error, "")
+            ) from error
 
     def close(self) -> None:
         self._connection.close()
 
 
-_SALVAGE = "move it away and run `orchestrator up`: worktrees, branches and running workers stay"
 _MAKE_ROOM = "make room on that disk and run it again: nothing that was written down is lost"
 
 
-def _hint(error: sqlite3.Error, otherwise: str = _SALVAGE) -> str:
+def _hint(error: sqlite3.Error, otherwise: str = SALVAGE) -> str:
     full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     return _MAKE_ROOM if full else otherwise
 
 
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
+    version: int
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
         raise JournalError(f"{path} was written by a newer orchestrator (journal version {version}).")
-
-
-def _fact(path: Path, number: int, kind: str, body: str) -> Fact:
-    cls = _KINDS.get(kind)
-    if cls is None:
-        raise JournalError(f"{path}: entry {number} is of unknown kind {kind}.", _SALVAGE)
-    try:
-        fact: Fact = build(cls, json.loads(body))
-    except ValueError as error:
-        raise JournalError(f"{path}: entry {number} ({kind}) cannot be read: {error}", _SALVAGE) from error
-    return fact
+    return version
