@@ -67,11 +67,11 @@ def test_a_plan_that_drops_a_running_workstream_is_refused(project: Project) -> 
 
 
 def test_a_key_that_is_not_built_stops_up_but_only_warns_in_validate(project: Project) -> None:
-    project.workstreams("a: {branch: w/a, run: 'true', brief: BRIEF.md}")
+    project.workstreams("a: {branch: w/a, run: 'true'}", head="hosts: {far: {ssh: far, engine: slurm}}")
     assert project.ok("validate").code == 0
     up = project.run("up")
     assert up.code == 2
-    assert "brief" in up.err
+    assert "engine: slurm" in up.err
     assert project.sessions() == []
 
 
