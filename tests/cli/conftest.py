@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.project import COMMAND, Answer, Project
+from tests.support.project import Answer, Project
 from tests.support.repository import pin
 
 PLAN = """\
@@ -50,14 +49,4 @@ def planned(project: Project) -> Project:
 
 def run_in(project: Project, folder: Path, *arguments: str) -> Answer:
     """Type a command somewhere else than at the top of the repository."""
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=project.env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
-    return Answer(done.returncode, done.stdout, done.stderr)
+    return project.run(*arguments, cwd=folder)

@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.support.eventually import eventually
 from tests.support.repository import PINNED, Repository
+from tests.support.typed import typist
 
 COMMAND = [sys.executable, "-m", "orchestrator"]
 PATIENCE_S = 60.0
@@ -73,19 +74,15 @@ class Project:
         self.plan(f"version: 1\nproject: p\n{head}\nwaves:\n  {wave}:\n    workstreams:\n{body}\n")
 
     def run(
-        self, *arguments: str, within_s: float = PATIENCE_S, env: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        within_s: float = PATIENCE_S,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> Answer:
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=self.root,
-            env={**self.env, **(env or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=within_s,
-            stdin=subprocess.DEVNULL,
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        """Type a command at the top of the repository, or in `cwd`."""
+        variables = {**self.env, **(env or {})}
+        return Answer(*typist().run(arguments, cwd or self.root, variables, within_s))
 
     def ok(self, *arguments: str, within_s: float = PATIENCE_S) -> Answer:
         answer = self.run(*arguments, within_s=within_s)
