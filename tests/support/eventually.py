@@ -9,8 +9,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], within_s: float = 10, message: str = "") -> T:
-    """Return the first truthy value of `condition`, asked every 20 ms.
+def eventually(
+    condition: Callable[[], T], within_s: float = 10, message: str = "", *, every_s: float = 0.02
+) -> T:
+    """Return the first truthy value of `condition`; ask seldom where asking is dear.
 
     Raises:
         AssertionError: none came in time; it says what the last one was.
@@ -19,5 +21,5 @@ def eventually(condition: Callable[[], T], within_s: float = 10, message: str = 
     while not (value := condition()):
         if time.monotonic() >= give_up_at:
             raise AssertionError(f"{message or 'condition'}: still {value!r} after {within_s} s")
-        time.sleep(0.02)
+        time.sleep(every_s)
     return value

@@ -108,7 +108,7 @@ class Project:
 
         seen: dict[str, Any] = {}
         try:
-            status = eventually(reached, within_s, f"{name} is {' or '.join(states)}")
+            status = eventually(reached, within_s, f"{name} is {' or '.join(states)}", every_s=0.1)
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {seen}") from None
         assert status is not None
