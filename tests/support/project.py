@@ -53,6 +53,7 @@ class Project:
             "GIT_CONFIG_NOSYSTEM": "1",
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
             "SHELL": "/bin/sh",
+            "ORCHESTRATOR_POLL_S": "0.2",
         }
         self.repository = Repository(folder / name, "-b", "main") if name else None
 

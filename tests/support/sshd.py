@@ -139,6 +139,9 @@ def run_sshd(folder: Path, alias: str = "gpu") -> Iterator[Sshd]:
             yield sshd
         finally:
             sshd.stop()
+            subprocess.run(
+                ["tmux", "kill-server"], env={**os.environ, "TMUX_TMPDIR": tmux}, capture_output=True
+            )
 
 
 @pytest.fixture(name="sshd")
