@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,25 +14,11 @@ import pytest
 from orchestrator import git
 from orchestrator.errors import CommandFailed
 from tests.support.eventually import eventually
-from tests.support.repository import Repository, pin, repository_at
+from tests.support.repository import Repository, pin, plain_fixture, repo_fixture, repository_at
+
+__all__ = ["plain_fixture", "repo_fixture"]
 
 ADA = git.Identity("Ada", "ada@example.org", 1_700_000_000)
-
-
-@pytest.fixture(params=["sha1", "sha256"])
-def repo(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Repository]:
-    pin(monkeypatch, tmp_path)
-    with repository_at(tmp_path / "a répo", f"--object-format={request.param}") as made:
-        yield made
-
-
-@pytest.fixture
-def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
-    pin(monkeypatch, tmp_path)
-    with repository_at(tmp_path / "repo") as made:
-        yield made
 
 
 def test_names_become_commits_in_one_call(repo: Repository) -> None:

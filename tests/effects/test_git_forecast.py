@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrator import git
 from orchestrator.git import BlobChange, Conflict, Hunk, Merged, NotMergeable
-from tests.support.repository import Repository, pin, repository_at
+from tests.support.repository import Repository, plain_fixture, repo_fixture
+
+__all__ = ["plain_fixture", "repo_fixture"]
 
 MISSING = "0123456789" * 4
-
-
-@pytest.fixture(params=["sha1", "sha256"])
-def repo(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Repository]:
-    pin(monkeypatch, tmp_path)
-    with repository_at(tmp_path / "a: répo", f"--object-format={request.param}") as made:
-        yield made
-
-
-@pytest.fixture
-def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
-    pin(monkeypatch, tmp_path)
-    with repository_at(tmp_path / "repo") as made:
-        yield made
 
 
 def objects(repo: Repository) -> list[str]:

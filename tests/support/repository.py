@@ -60,7 +60,8 @@ class Repository:
             path = (cwd or self.path) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-            self.git("add", "--", name, cwd=cwd)
+        if files:
+            self.git("add", "--", *files, cwd=cwd)
         self.git("commit", "--quiet", "--allow-empty", "-m", message, cwd=cwd)
         return self.git("rev-parse", "HEAD", cwd=cwd)
 
@@ -79,3 +80,20 @@ def repository_at(path: Path, *options: str) -> Iterator[Repository]:
     made = Repository(path, *options)
     made.commit("first", README__md="# A project\n", a__txt="one\ntwo\nthree\n")
     yield made
+
+
+@pytest.fixture(name="repo", params=["sha1", "sha256"])
+def repo_fixture(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Repository]:
+    """In both formats of objects, in a folder whose name needs quotes."""
+    pin(monkeypatch, tmp_path)
+    with repository_at(tmp_path / "a: répo", f"--object-format={request.param}") as made:
+        yield made
+
+
+@pytest.fixture(name="plain")
+def plain_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
+    pin(monkeypatch, tmp_path)
+    with repository_at(tmp_path / "repo") as made:
+        yield made

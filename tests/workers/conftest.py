@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from workers.cli import StopRequest
+from workers.cli import InterruptedRun, StopRequest
 from workers.config import TrainConfig, load_config
 from workers.runtime.session import train
 
@@ -43,6 +43,19 @@ def tiny_config(path: Path, *overrides: str) -> TrainConfig:
 def train_here(config: TrainConfig, results: Path, epochs: int, stop: StopRequest | None = None) -> None:
     """Train in this process, whose signal handlers stay as they are."""
     train(config, results, epochs, "auto", "cpu", stop or StopRequest())
+
+
+class StopAtCheck(StopRequest):
+    """Asks for a stop at the given look, one of which follows every batch."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.left = number
+
+    def check(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise InterruptedRun("test")
 
 
 def start(module: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:

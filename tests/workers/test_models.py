@@ -123,7 +123,14 @@ def test_object_tokens_find_the_ball_in_space() -> None:
 
 
 def test_object_tokens_learn_the_four_families(tmp_path: Path) -> None:
-    config = arm_config("objects", "checkpoint.interval_epochs=12")
+    # Half as wide as the arm, with as many clips to learn from: it learns as well in half the time.
+    config = arm_config(
+        "objects",
+        "model.extractor={name: objects, dim: 48, layers: 2, heads: 4}",
+        "optim.learning_rate=5e-3",
+        "data={num_samples: 2040, validation_fraction: 0.02}",
+        "checkpoint.interval_epochs=12",
+    )
     train_here(config, tmp_path, config.optim.epochs)
     found = newest_checkpoint(tmp_path)
     assert found

@@ -8,24 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.workers.conftest import tiny_config, train_here
+from tests.workers.conftest import StopAtCheck, tiny_config, train_here
 from workers.cli import InterruptedRun, StopRequest
 from workers.pretrain import main
 from workers.runtime.pretraining import pretrain
 from workers.runtime.session import build_model
 
 TRANSFORMER = "model.extractor={name: transformer, patch: 16, tubelet: 4, dim: 16, layers: 1, heads: 2}"
-
-
-class StopAtCheck(StopRequest):
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.left = number
-
-    def check(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise InterruptedRun("test")
 
 
 def encoder_after(config: Path, results: Path, stop: StopRequest) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.support.eventually import eventually
-from tests.workers.conftest import start, tiny_config, train_here
+from tests.workers.conftest import StopAtCheck, start, tiny_config, train_here
 from workers.cli import InterruptedRun, StopRequest, UsageError
 from workers.runtime.checkpoint import (
     Checkpoint,
@@ -28,19 +28,6 @@ from workers.runtime.rng import restore_rng, rng_state, seed_everything
 from workers.runtime.session import train
 
 CONV = "model.extractor={name: factorized_conv, channels: 2, dim: 16, temporal_layers: 1}"
-
-
-class StopAtCheck(StopRequest):
-    """Asks for a stop at the given look, one of which follows every batch."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.left = number
-
-    def check(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise InterruptedRun("test")
 
 
 def newest(results: Path) -> Checkpoint:
