@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from orchestrator.journal import VERSION
+from orchestrator.journal.journal import VERSION
 from tests.support.eventually import eventually
 from tests.support.project import COMMAND, Project
 
