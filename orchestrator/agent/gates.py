@@ -97,7 +97,7 @@ def _overlaid(room: _Room) -> _Room:
     if overlay is None:
         return room
     repository = git.Git(room.place.common_dir)
-    commit = git.overlaid(repository, checkout.commit, overlay.source, overlay.paths)
+    commit = git.overlaid(repository, checkout.commit, overlay.source, overlay.paths, overlay.texts)
     return replace(room, checkout=replace(checkout, commit=commit, tree=None, overlay=None))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 
@@ -48,7 +49,18 @@ SEES_APPROVALS = frozenset({"review"})
 
 
 def runs_commands(gate: Gate) -> bool:
-    return gate.run is not None or gate.check in RUNNING
+    return gate.run is not None or gate.check in RUNNING or _wants_proof(gate)
+
+
+def _wants_proof(gate: Gate) -> bool:
+    return gate.check == "components" and bool(gate.settings.get("proof"))
+
+
+def only_reading(gate: Gate) -> Gate:
+    """The part of a gate that reads, where its settings ask for more."""
+    if not _wants_proof(gate):
+        return gate
+    return replace(gate, settings={key: value for key, value in gate.settings.items() if key != "proof"})
 
 
 def require_check(gate: Gate) -> Check:
@@ -75,6 +87,7 @@ __all__ = [
     "Finding",
     "Sibling",
     "Subject",
+    "only_reading",
     "require_check",
     "runs_commands",
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.checks.allowed import with_allowances
+from orchestrator.checks.asked import Settings
 from orchestrator.checks.claimed import Claimed, claimed_components
 from orchestrator.checks.claims import Component, unknown_component
+from orchestrator.checks.component_proof import Proof, proof_flaws
 from orchestrator.checks.components import Flaw, Look, component_flaws, home_files
 from orchestrator.checks.finding import Finding, Subject
 from orchestrator.checks.trees import Forked, read_fork
@@ -15,16 +17,32 @@ from orchestrator.source.listing import SourceFile
 
 
 def findings(subject: Subject) -> tuple[Finding, ...]:
+    """Raises:
+    NoVerdict: a proof was asked for, and tests could not be run.
+    """
+    asked = Settings(subject, known=("spec", "baseline", "reached", "proof", "tests", "pytest"))
+    proof = _proof(asked)
     claimed = claimed_components(subject)
-    if not claimed.names:
-        return claimed.flaws
+    if asked.faults or not claimed.names:
+        return (*asked.faults, *claimed.flaws)
     forked = read_fork(subject)
     own = frozenset(f.inner for f in forked.tip.listing.files if f.path in forked.changed)
     look = Look(
         index=forked.tip.index, skipped=forked.tip.listing.skipped, fetch=forked.tip.listing.fetch, own=own
     )
-    found = [*claimed.flaws, *(_finding(subject, flaw) for flaw in _flaws(subject, claimed, look, forked))]
+    found = [
+        *claimed.flaws,
+        *(_finding(subject, flaw) for flaw in _flaws(subject, claimed, look, forked, proof)),
+    ]
     return with_allowances(subject, forked.tip, found, "components")
+
+
+def _proof(asked: Settings) -> Proof | None:
+    how, tests, program = asked.text("proof"), asked.texts("tests"), asked.text("pytest", "pytest")
+    if how not in ("", "tests"):
+        asked.fail(f"the setting proof is {how!r}; the proof there is, is: tests")
+    asked.flag("reached", True)
+    return Proof(program=program, tests=tests) if how else None
 
 
 def _flaws(subject: Subject, claimed: Claimed, look: Look, forked: Forked) -> Iterator[Flaw]:

@@ -57,7 +57,7 @@ class Look:
 
 def component_flaws(look: Look, component: Component) -> tuple[Flaw, ...]:
     """What is missing of one component, in the order of its description."""
-    chosen = {name: _chosen(look, component, name) for name in component.names}
+    chosen = {name: best_definition(look, component, name) for name in component.names}
     found: list[Flaw] = []
     for name in component.names:
         found += chosen[name][1]
@@ -72,11 +72,11 @@ def component_flaws(look: Look, component: Component) -> tuple[Flaw, ...]:
 
 def home_files(look: Look, component: Component) -> list[SourceFile]:
     """The files that define what the component requires."""
-    definitions = (_chosen(look, component, name)[0] for name in component.names)
+    definitions = (best_definition(look, component, name)[0] for name in component.names)
     return list(dict.fromkeys(one.file for one in definitions if one is not None))
 
 
-def _chosen(look: Look, component: Component, name: str) -> tuple[Definition | None, list[Flaw]]:
+def best_definition(look: Look, component: Component, name: str) -> tuple[Definition | None, list[Flaw]]:
     """Of all definitions of a name the one with the fewest flaws."""
     wanted = Function if name in component.functions else Class
     every = [one for one in look.index.definitions(name) if isinstance(one.what, wanted)]
@@ -120,7 +120,7 @@ def _flaws_of(look: Look, component: Component, one: Definition) -> Iterator[Fla
     required = [method for owner, method in component.methods if owner == name]
     required += [method for owner, method in component.methods if not owner]
     flaws = _class_flaws(look, component, one, required)
-    heirs = _implementations(look.index, component, one) if flaws and _leaves_work(one.what) else ()
+    heirs = implementations(look.index, component, one) if flaws and leaves_work(one.what) else ()
     if all(_class_flaws(look, component, heir, required) for heir in heirs):
         yield from flaws
 
@@ -148,11 +148,11 @@ def _text_flaws(look: Look, component: Component, of: Definition) -> Iterator[Fl
             yield _flaw("constant-method", component, Definition(file, method), message)
 
 
-def _leaves_work(one: Class) -> bool:
+def leaves_work(one: Class) -> bool:
     return one.abstract or any(m.kind == Kind.ABSTRACT or "raise" in m.found for m in one.methods)
 
 
-def _implementations(index: Index, component: Component, of: Definition) -> Iterator[Definition]:
+def implementations(index: Index, component: Component, of: Definition) -> Iterator[Definition]:
     """Classes that inherit from an abstract one. A protocol is met by its methods alone: of the classes
     that do not inherit only those the same component requires count, or any class would do."""
     assert isinstance(of.what, Class)

@@ -88,6 +88,21 @@ RULES: Mapping[str, Rule] = {
         "what was trained and measured was something else",
         "import it where the branch trains and evaluates",
     ),
+    "components/unnoticed": _rule(
+        "no test notices that the component is gone",
+        "tests that pass whatever the component does prove nothing of it",
+        "assert what the component computes, on real input",
+    ),
+    "components/untested": _rule(
+        "no test that runs comes to the component",
+        "nothing shows that it works",
+        "write a test that uses it, or name the files under the gate's `tests`",
+    ),
+    "components/tests-fail": _rule(
+        "the component's tests do not pass as they are",
+        "a test that fails anyway cannot show that the component is needed",
+        "make them pass",
+    ),
     "redflags/unknown-claim": _rule(
         "a claimed name is nowhere in the code", _CLAIM, "write it, or take the name out of the claims"
     ),

@@ -17,7 +17,7 @@ class NoVerdict(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One command on `commit`, with `paths` as `source` has them laid over it.
+    """One command on `commit`, with `paths` as `source` has them laid over it, and files of these `texts`.
 
     `wanted` are files that it leaves in the folder `ORCHESTRATOR_OUT`. What it came to is remembered for
     as long as nothing that it sees changes: a failure only where `keeps_failures` says so.
@@ -28,6 +28,7 @@ class Trial:
     commit: str
     source: str | None = None
     paths: tuple[str, ...] = ()
+    texts: dict[str, str] = field(default_factory=dict)
     wanted: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     keeps_failures: bool = False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator import git
-from orchestrator.checks import Finding, Sibling, runs_commands
+from orchestrator.checks import Finding, Sibling, only_reading, runs_commands
 from orchestrator.checks.claims import BRANCHES_FILE, SPEC_FILE
 from orchestrator.checks.verification import Asked, Found, verify
 from orchestrator.core.plan import CommitId, Gate, Plan, Workstream
@@ -157,7 +157,7 @@ class _Judge:
 
 
 def _reading_gates(workstream: Workstream, roster: Roster) -> tuple[Gate, ...]:
-    own = {gate.check: gate for gate in workstream.gates if gate.check in _READ}
+    own = {gate.check: only_reading(gate) for gate in workstream.gates if gate.check in _READ}
     usual = {"independence": Gate(name="independence", check="independence", settings={"results": False})}
     if roster.planned:
         usual["components"] = Gate(name="components", check="components")

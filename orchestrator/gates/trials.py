@@ -74,7 +74,8 @@ class HostTrials:
 
     def _request(self, trial: Trial) -> RunGates:
         job, home = self._job, self._site.home
-        overlay = Overlay(source=trial.source, paths=trial.paths) if trial.source is not None else None
+        source = trial.source or trial.commit
+        overlay = Overlay(source=source, paths=trial.paths, texts=trial.texts)
         checkout = Checkout(
             name=self._lane,
             commit=trial.commit,
@@ -82,7 +83,7 @@ class HostTrials:
             locks=locks_of(home, job.tree) if job.setup else "",
             copy=copied_files(home.root, job.copy),
             env=dict(job.env),
-            overlay=overlay,
+            overlay=overlay if trial.source or trial.texts else None,
         )
         command = GateCommand(
             gate=self._gate.name,
@@ -104,6 +105,7 @@ class HostTrials:
             "tree": trees[trial.commit],
             "laid": [(entry.path, entry.mode, entry.id) for entry in laid],
             "command": trial.command,
+            "texts": trial.texts,
             "env": trial.env,
             "wanted": trial.wanted,
             "about": self._about,

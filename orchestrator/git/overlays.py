@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +11,16 @@ from pathlib import Path
 from orchestrator.git.command import Git
 from orchestrator.git.objects import Identity, commit_tree
 from orchestrator.git.quarantine import quarantine
-from orchestrator.git.trees import tree_entries
+from orchestrator.git.trees import edit_tree, tree_entries
 from orchestrator.git.worktrees import common_dir
 
 _NOBODY = Identity("orchestrator", "orchestrator@localhost", 1_000_000_000)
 
 
-def overlaid(git: Git, commit: str, source: str, paths: Sequence[str]) -> str:
-    """A commit on top of `commit` that has `paths`, files or folders, as `source` has them.
+def overlaid(
+    git: Git, commit: str, source: str, paths: Sequence[str], texts: Mapping[str, str] | None = None
+) -> str:
+    """A commit on top of `commit` that has `paths`, files or folders, as `source` has them, and `texts`.
 
     No ref points to it. Equal arguments give an equal id.
     """
@@ -28,6 +30,8 @@ def overlaid(git: Git, commit: str, source: str, paths: Sequence[str]) -> str:
         index.run("read-tree", commit)
         index.run("update-index", "--add", "--replace", "-z", "--index-info", stdin=listed)
         tree = index.text("write-tree")
+    if texts:
+        tree = edit_tree(git, tree, dict(texts))
     return commit_tree(git, tree, [commit], f"{commit} with files of {source}\n", author=_NOBODY)
 
 

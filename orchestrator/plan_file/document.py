@@ -176,10 +176,20 @@ class WaveSection(Section):
     winner: Text | None = Field(default=None, description="Expression that picks the branch to land.")
 
 
+def _with_settings(schema: dict[str, Any]) -> None:
+    """Settings of built-in checks that an editor may offer; the checks read them, and allow others."""
+    text = {"type": "string"}
+    tests = {"anyOf": [text, {"type": "array", "items": text}, {"type": "boolean"}]}
+    schema["properties"] |= {
+        "proof": {"enum": ["tests"], "description": "components: its tests must notice that it is gone."},
+        "tests": {**tests, "description": "tdd, components: patterns of test files; clones: tests too."},
+    }
+
+
 class GateSection(Section):
     """A shell command (run), or a built-in check with its settings."""
 
-    model_config = ConfigDict(defer_build=True, extra="allow", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="allow", frozen=True, json_schema_extra=_with_settings)
 
     run: Command | None = Field(default=None, description="Shell command that exits 0 when all is well.")
     check: Check | None = Field(default=None, description="A built-in check; its settings stand beside it.")

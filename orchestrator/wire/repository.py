@@ -94,10 +94,11 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
-    """Files and folders as another commit, `source`, has them."""
+    """Files and folders as another commit, `source`, has them, and files of these `texts`."""
 
     source: str
     paths: tuple[str, ...]
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

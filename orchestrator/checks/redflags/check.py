@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from orchestrator.checks.allowed import with_allowances
+from orchestrator.checks.asked import Settings
 from orchestrator.checks.claimed import claimed_components
 from orchestrator.checks.finding import Finding, Subject
 from orchestrator.checks.redflags.families import signs_of
@@ -18,8 +19,12 @@ from orchestrator.source.naming import plain
 
 
 def findings(subject: Subject) -> tuple[Finding, ...]:
+    asked = Settings(subject, known=("all", "baseline", "spec"))
+    every = asked.flag("all")
+    if asked.faults:
+        return tuple(asked.faults)
     forked = read_fork(subject)
-    if subject.settings.get("all") is True:
+    if every:
         found = [
             one for file in forked.tip.listing.files for one in _of_file(subject, forked.tip.index, file)
         ]
