@@ -30,10 +30,13 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     look = Look(
         index=forked.tip.index, skipped=forked.tip.listing.skipped, fetch=forked.tip.listing.fetch, own=own
     )
-    found = [
-        *claimed.flaws,
-        *(_finding(subject, flaw) for flaw in _flaws(subject, claimed, look, forked, proof)),
-    ]
+    found = [*claimed.flaws, *(_finding(subject, flaw) for flaw in _flaws(subject, claimed, look, forked))]
+    judged = with_allowances(subject, forked.tip, found, "components")
+    if proof is None:
+        return judged
+    red = {one.component for one in judged if one.allowed is None}  # nothing is proved of what is not there
+    sound = [claimed.spec[name] for name in claimed.names if name in claimed.spec and name not in red]
+    found += (_finding(subject, flaw) for one in sound for flaw in proof_flaws(subject, look, one, proof))
     return with_allowances(subject, forked.tip, found, "components")
 
 

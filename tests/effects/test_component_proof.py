@@ -80,11 +80,15 @@ def test_tests_that_fail_anyway_are_no_measure(scene: Scene) -> None:
 
 
 def test_a_fixture_or_a_name_in_a_string_reaches_it(scene: Scene) -> None:
-    fixture = "import pytest\nfrom tokens import Tokens\n\n\n@pytest.fixture\ndef tokens():\n    return Tokens(['a'])\n"
+    fixture = (
+        "import pytest\nfrom tokens import Tokens\n\n\n"
+        "@pytest.fixture\ndef tokens():\n    return Tokens(['a'])\n"
+    )
     asks = "def test_it(tokens):\n    assert tokens.encode('a') == [0]\n"
     assert proved(scene, {"conftest.py": fixture, "tests/test_tokens.py": asks}).is_green
     loads = (
-        "import importlib\n\n\ndef test_it():\n    made = importlib.import_module('shop.tokens').Tokens(['a'])\n"
+        "import importlib\n\n\ndef test_it():\n"
+        "    made = importlib.import_module('shop.tokens').Tokens(['a'])\n"
         "    assert made.encode('a') == [0]\n"
     )
     scene.work("a", {"conftest.py": "", "tokens.py": "", "shop/__init__.py": "", "shop/tokens.py": CODE})
