@@ -42,7 +42,7 @@ sys.path.insert(0, str(SOURCE_ROOT))
 try:
     import git  # noqa: F401 - it is loaded late, and a Python without it is not the one we want
 
-    from orchestrator.checks.verification import Asked, verify
+    from orchestrator.checks.verification import Asked, missing_branches, verify
     from orchestrator.errors import OrchestratorError
 except ImportError as error:
     run_on_another_python(error)
@@ -63,6 +63,8 @@ def main() -> int:
     except OrchestratorError as error:
         print(f"{error.message} {error.hint or ''}".rstrip(), file=sys.stderr)
         return int(error.exit_status)
+    for name in () if found else missing_branches(asked):
+        print(f"there is no branch {name}: the repository was searched as it is checked out", file=sys.stderr)
     if arguments.json:
         print(json.dumps({"ok": not found, "findings": [one.document() for one in found]}, indent=2))
         return bool(found)

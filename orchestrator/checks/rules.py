@@ -179,6 +179,16 @@ RULES: Mapping[str, Rule] = {
     "redflags/unreadable": _rule(
         "a file that Python 3 cannot read", "nothing in it can run or be checked", "mend its syntax"
     ),
+    "redflags/not-read": _rule(
+        "a file that the checks pass over",
+        "what it holds was not judged",
+        "read it yourself, or write it as Python of the branch's own",
+    ),
+    "components/missing-branch": _rule(
+        "a branch that claims components does not exist",
+        "what it promised is nowhere",
+        "make it, or take it out of .branch_specifications.json",
+    ),
     "tdd/no-tests": _rule("a branch without tests of its own", _UNPROVEN, "write tests for what it does"),
     "tdd/vacuous": _rule(
         "a test passes without the code it is for",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,21 @@ class Found:
         }
 
 
-@dataclass(slots=True)
+@dataclass
 class _Looks:
     """The places that were read; branches that stand at one commit share theirs."""
 
     root: Path
     repository: Git | None
     known: dict[str, Look] = field(default_factory=dict)
+
+    def lacks(self, branch: str) -> bool:
+        """Whether there is a repository with commits, and no such branch in it."""
+        return self.has_branches and self._commit(branch) is None
+
+    @cached_property
+    def has_branches(self) -> bool:
+        return self.repository is not None and bool(git.branches(self.repository))
 
     def at(self, branch: str | None, search: Sequence[Path]) -> Look:
         commit = self._commit(branch) if not search else None
@@ -100,6 +109,17 @@ def verify(asked: Asked) -> tuple[Found, ...]:
         return tuple(_problem(problem) for problem in errors.problems)
     looks = _Looks(root, repository)
     return tuple(_shown(found, root) for branch in claims for found in _of_branch(asked, looks, spec, branch))
+
+
+def missing_branches(asked: Asked) -> tuple[str, ...]:
+    """The branches of the question that the repository has not: for them it is searched as checked out."""
+    root, repository = _repository(asked.folder)
+    looks = _Looks(root, repository)
+    try:
+        claims = () if asked.search else _claims(asked, root, {})
+    except PlanErrors:
+        return ()
+    return tuple(branch.name for branch in claims if branch.name and looks.lacks(branch.name))
 
 
 def _repository(folder: Path) -> tuple[Path, Git | None]:
@@ -143,7 +163,19 @@ def _unusable(path: Path, message: str) -> PlanErrors:
 
 
 def _of_branch(asked: Asked, looks: _Looks, spec: dict[str, Component], branch: Branch) -> Iterator[Found]:
-    look = looks.at(branch.name or None, asked.search)
+    found = list(_of_claims(looks.at(branch.name or None, asked.search), spec, branch))
+    if found and branch.name and not asked.search and looks.lacks(branch.name):
+        message = (
+            f"there is no branch of this name, and what is checked out in {looks.root} is not what it claims"
+        )
+        yield Found(
+            branch=branch.name, flaw=Flaw(rule="components/missing-branch", component="", message=message)
+        )
+        return
+    yield from found
+
+
+def _of_claims(look: Look, spec: dict[str, Component], branch: Branch) -> Iterator[Found]:
     name = branch.name or None
     for claimed in branch.components:
         component = spec.get(claimed)

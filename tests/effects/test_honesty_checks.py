@@ -174,6 +174,13 @@ def test_nothing_in_a_tree_stops_the_checks(scene: Scene) -> None:
     found = {finding.path for finding in verdict.findings}
     assert found == {"two.py", "deep.py", "long.py", "latin.py"}
     assert set(rules(verdict)) == {"redflags/unreadable"}
+    assert {(f.rule, f.path): f.message for f in verdict.suppressed} == {
+        ("redflags/not-read", "big.py"): "is larger than 2 MiB",
+        ("redflags/not-read", "made_pb2.py"): "is generated",
+        ("redflags/not-read", "notes.ipynb"): "is a notebook",
+        ("redflags/not-read", "out.py"): "is a symbolic link, which is not followed",
+        ("redflags/not-read", "vendor/other.py"): "is other people's code (vendor/)",
+    }
     assert not marker.exists()
 
 
@@ -204,6 +211,17 @@ def test_the_script_needs_no_plan(scene: Scene) -> None:
         "own/tokens.py",
         4,
     )
+
+
+def test_a_branch_that_is_not_there_is_one_plain_finding(scene: Scene) -> None:
+    scene.work("a", {"own/tokens.py": REAL})
+    (scene.root / ".component_spec.yaml").write_text(SPEC)
+    code, document = script(scene.root, "--branch", "p/none")
+    (finding,) = document["findings"]
+    assert (code, finding["rule"]) == (1, "components/missing-branch")
+    assert finding["message"].startswith("p/none: there is no branch of this name")
+    scene.repo.git("merge", "-q", "p/a")
+    assert script(scene.root, "--branch", "p/none")[0] == 0
 
 
 def test_the_script_on_folders_without_a_repository(tmp_path: Path) -> None:

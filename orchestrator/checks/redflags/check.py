@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from orchestrator.checks.allowed import with_allowances
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.claimed import claimed_components
-from orchestrator.checks.finding import Finding, Subject
+from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.redflags.families import signs_of
+from orchestrator.checks.redflags.passed_over import passed_over
 from orchestrator.checks.redflags.services import asks_injected, is_network, reaches_model, service_of
 from orchestrator.checks.trees import Forked, Tree, read_commit, read_fork
 from orchestrator.source.facts import Sign
@@ -33,7 +34,13 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     told = {(one.rule, one.path, one.line) for one in found}
     claims = _claim_findings(subject, forked.tip.index)
     found += [one for one in claims if (one.rule, one.path, one.line) not in told]
+    found += _not_read(subject, forked)
     return with_allowances(subject, forked.tip, found, "redflags")
+
+
+def _not_read(subject: Subject, forked: Forked) -> Iterator[Finding]:
+    for path, reason in passed_over(forked.tip, forked.changed):
+        yield finding(subject, "redflags/not-read", reason, path, allowed="it is passed over, and not judged")
 
 
 def _of_file(subject: Subject, index: Index, file: SourceFile) -> Iterator[Finding]:
