@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.measuring import Figure, described, median, seconds
-from orchestrator.checks import CHECKS, Subject, trees
+from orchestrator.checks import CHECKS, Sibling, Subject, trees
 from orchestrator.core.plan import BranchName, WaveNumber, Workstream, WorkstreamName
 from orchestrator.git import Git
 
 _BRANCHES, _FILES = 8, 1000
 _COLD_S, _WARM_S = 20.0, 1.0
+_CHECKS = ("components", "redflags", "clones", "independence", "paths")
 _SPEC = (
     "Unit0:\n  required_imports: [math]\n  required_classes: [Unit0]\n  required_methods: {Unit0: [encode]}\n"
 )
@@ -32,14 +35,14 @@ def measure(runs: int) -> Iterator[Figure]:
             cold.append(seconds(lambda: _check(subjects)))
             _forget()
             warm.append(seconds(lambda: _check(subjects)))
-        what = f"components and redflags, {_BRANCHES} branches of {_FILES} files"
+        what = f"{', '.join(_CHECKS)}, {_BRANCHES} branches of {_FILES} files"
         yield Figure(what=f"{what}, cold ({described(cold)})", ours=median(cold), unit="s", limit=_COLD_S)
         yield Figure(what=f"{what}, warm ({described(warm)})", ours=median(warm), unit="s", limit=_WARM_S)
 
 
 def _check(subjects: list[Subject]) -> None:
     for subject in subjects:
-        for check in ("components", "redflags"):
+        for check in _CHECKS:
             found = CHECKS[check](subject)
             assert not found, found[:3]
 
@@ -54,7 +57,11 @@ def _repository(folder: Path) -> list[Subject]:
     _git(folder, "init", "--quiet", "--initial-branch=main")
     (folder / ".component_spec.yaml").write_text(_SPEC, encoding="utf-8")
     base = _commit(folder)
-    return [_branch(folder, number, base) for number in range(_BRANCHES)]
+    alone = [_branch(folder, number, base) for number in range(_BRANCHES)]
+    siblings = [Sibling(workstream=one.workstream, commit=one.commit) for one in alone if one.workstream]
+    return [
+        replace(one, siblings=tuple(other for other in siblings if other.name != one.name)) for one in alone
+    ]
 
 
 def _branch(folder: Path, number: int, base: str) -> Subject:
@@ -65,7 +72,11 @@ def _branch(folder: Path, number: int, base: str) -> Subject:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_module(number, index), encoding="utf-8")
     work = Workstream(
-        name=WorkstreamName(name), wave=WaveNumber(1), branch=BranchName(name), base=BranchName("main")
+        name=WorkstreamName(name),
+        wave=WaveNumber(1),
+        branch=BranchName(name),
+        base=BranchName("main"),
+        paths=(f"{name}/",),
     )
     tip = _commit(folder)
     return Subject(
@@ -80,20 +91,9 @@ def _branch(folder: Path, number: int, base: str) -> Subject:
 
 
 def _module(branch: int, index: int) -> str:
-    """About a hundred lines, as of an ordinary module, no two of the same shape."""
-    methods = "".join(
-        f'''
-    def step_{n}(self, values: list[float], scale: float = {branch}.{n}) -> list[float]:
-        """Scale what lies above the mean."""
-        mean = sum(values) / max(len(values), 1)
-        found = [value * scale for value in values if value > mean + {index}]
-        if not found:
-            return [math.sqrt(abs(mean) + {n})]
-        self.seen += len(found)
-        return [value - mean for value in found]
-'''
-        for n in range(9)
-    )
+    """About a hundred lines, as of an ordinary module, no two of them copies."""
+    chance = random.Random(branch * _FILES + index)
+    methods = "".join(_method(n, chance) for n in range(9))
     return f'''"""Unit {index} of branch {branch}."""
 
 from __future__ import annotations
@@ -116,6 +116,20 @@ class Unit{index}:
     def encode(self, values: list[float]) -> list[float]:
         return [math.tanh(value / (self.setting.width + 1)) for value in values]
 {methods}'''
+
+
+def _method(number: int, chance: random.Random) -> str:
+    a, b, c, d, e = (chance.randrange(10_000) for _ in range(5))
+    return f'''
+    def step_{number}(self, values: list[float], scale: float = {a}.5) -> list[float]:
+        """Scale what lies above the mean."""
+        mean = sum(values) / max(len(values), {b})
+        found = [value * scale for value in values if value > mean + {c}]
+        if len(found) < {d}:
+            return [math.sqrt(abs(mean) + {e})]
+        self.seen += len(found) + {a}
+        return [value - mean * {b} for value in found]
+'''
 
 
 def _commit(folder: Path) -> str:

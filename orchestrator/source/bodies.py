@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from orchestrator.source.facts import Function, Kind
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.naming import dotted, tail, words
-from orchestrator.source.values import INPUT, RANDOM, SIZE, STATE, Scope, Value
+from orchestrator.source.values import HASH, INPUT, RANDOM, SIZE, STATE, Scope, Value
 
 _NOISE = {"print", "sleep", "debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
 _NOISE |= {
@@ -54,12 +54,18 @@ _NOT_DONE = ("not implemented", "notimplemented", "todo", "implement me", "unimp
 ONLY_SETS = "does nothing but set attributes to constants"
 UNREAD = "never looks at what it is given"
 FILLS_IN = "only fills fixed text in"
-_COPIES = {"list", "tuple", "dict", "set", "sorted", "copy", "deepcopy"}
+BY_CHANCE = "answers by chance where it has no better"
+HASHES = "answers with a hash of what it is given"
+_COPIES = {"list", "tuple", "dict", "set", "sorted", "copy", "deepcopy", "len", "min", "max"}
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What was seen of one body. `returned` holds each answer with whether it is a guard's."""
+    """What was seen of one body. `returned` holds each answer with whether it is a guard's.
+
+    `counts`: it moves a counter of the object, which is no work on what it is given. `by_chance`: one of
+    the answers is nothing but chance.
+    """
 
     scope: Scope
     returned: list[tuple[Value, ast.expr, bool]] = field(default_factory=list)
@@ -68,6 +74,8 @@ class _Reading:
     sets: bool = False
     refuses: bool = False
     yields: bool = False
+    counts: bool = False
+    by_chance: bool = False
 
 
 def read_function(
@@ -96,7 +104,7 @@ def _read(node: FunctionNode, constants: frozenset[str], imports: dict[str, str]
         kind=kind,
         found=found,
         target=target,
-        acts=reading.acts,
+        acts=reading.acts or reading.counts,
         inputs=sum(_carries(name) for name in inputs),
         passes_through=_passes_through(node, body, inputs),
     )
@@ -190,6 +198,7 @@ def _answer(reading: _Reading, value: Value, node: ast.expr | None, control: int
     nothing = node is None or (isinstance(node, ast.Constant) and node.value is None)
     guard = bool(control) and (nothing or _is_empty(node))
     if node is not None and not nothing:
+        reading.by_chance |= value.mask & ~SIZE == RANDOM
         mixed = Value(value.mask | control & (INPUT | STATE | RANDOM), value.same, value.call, value.template)
         reading.returned.append((mixed, node, guard))
 
@@ -253,7 +262,9 @@ def _assign(reading: _Reading, node: ast.Assign | ast.AnnAssign | ast.AugAssign,
             value = Value(value.mask | scope.value(target).mask, template=value.template)
         if _is_kept(scope, target):
             reading.sets = True
-            reading.acts |= bool(value.mask & ~SIZE) or isinstance(node, ast.AugAssign)
+            counted = isinstance(node, ast.AugAssign) and isinstance(node.value, ast.Constant)
+            reading.counts |= counted
+            reading.acts |= not counted and (bool(value.mask & ~SIZE) or isinstance(node, ast.AugAssign))
         scope.bind(target, value)
 
 
@@ -287,21 +298,22 @@ def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tup
     if not answers:
         return _without_answer(reading)
     values = [value for value, _ in answers]
+    changes = reading.acts or reading.counts
     if all(_is_name(text, "NotImplemented") for _, text in answers):
         return Kind.STUB, "only returns NotImplemented", ""
     if not any(value.mask & (INPUT | STATE) or value.mask == SIZE for value in values):
         return _from_nowhere(answers)
-    if all(value.same for value in values) and not reading.acts:
+    if all(value.same for value in values) and not changes:
         return Kind.IDENTITY, f"returns its argument {values[0].same} unchanged", ""
-    if len(values) == 1 and values[0].call and not reading.acts:
+    if len(values) == 1 and values[0].call and not changes:
         return Kind.FORWARDS, "", values[0].call
     if _is_canned(node, answers, inputs):
         return Kind.CANNED, f"answers with fixed text: {_short(answers[0][1])}", ""
     if not reading.acts and not reading.calls and _is_deaf(node, [text for _, text in answers], inputs):
         return Kind.REAL, UNREAD, ""
-    if not reading.acts and all(value.template and not value.mask & STATE for value in values):
+    if not changes and all(value.template and not value.mask & STATE for value in values):
         return Kind.REAL, FILLS_IN, ""
-    return Kind.REAL, "", ""
+    return Kind.REAL, BY_CHANCE if reading.by_chance else "", ""
 
 
 def _is_deaf(node: FunctionNode, answers: Iterable[ast.expr], inputs: Sequence[str]) -> bool:
@@ -322,7 +334,7 @@ def _is_deaf(node: FunctionNode, answers: Iterable[ast.expr], inputs: Sequence[s
 
 
 def _without_answer(reading: _Reading) -> tuple[Kind, str, str]:
-    if reading.acts or reading.calls:
+    if reading.acts or reading.counts or reading.calls:
         return Kind.REAL, "", ""
     if reading.refuses:
         return Kind.STUB, "does nothing but raise an error", ""
@@ -334,6 +346,8 @@ def _without_answer(reading: _Reading) -> tuple[Kind, str, str]:
 def _from_nowhere(answers: Sequence[tuple[Value, ast.expr]]) -> tuple[Kind, str, str]:
     drawn = any(value.mask & RANDOM for value, _ in answers)
     what = _short(answers[-1][1])
+    if any(value.mask & HASH for value, _ in answers):
+        return Kind.REAL, HASHES, ""
     if drawn:
         return Kind.RANDOM, f"returns random values ({what})", ""
     return Kind.CONSTANT, f"returns the same whatever it is given ({what})", ""

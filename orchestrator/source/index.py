@@ -183,7 +183,9 @@ class Index:
             heirs = heirs[1:] if receiver == "super" else heirs[:1]
         else:
             named = self.resolve(of.file, receiver)
-            heirs = [] if named is None else [named]
+            if named is None:  # a module
+                return self.resolve(of.file, target)
+            heirs = [named]
         return next((m for heir in heirs if (m := self.method(heir, name)) is not None), None)
 
     def imports_of(self, file: SourceFile) -> Iterator[SourceFile]:

@@ -43,7 +43,7 @@ def outline(module: Module) -> Facts:
         ),
         aliases=tuple(_aliases(top)),
         exported=tuple(_exported(top)),
-        bound=tuple(dict.fromkeys(_bound(top))),
+        bound=tuple(dict.fromkeys(_bound([*top, *module.nodes.typing]))),
         uses=tuple(sorted(_uses(module.nodes, targets))[:_MOST_NAMES]),
         mentions=tuple(sorted(_mentions(module.nodes))[:_MOST_NAMES]),
         calls=tuple(sorted({tail(n.func) for n in module.nodes.of(ast.Call)} - {""})[:_MOST_NAMES]),
@@ -170,7 +170,7 @@ def is_literal(node: ast.expr | None) -> bool:
 
 def _class(node: ast.ClassDef, constants: frozenset[str], imports: dict[str, str]) -> Class:
     body = live(node.body[1:] if docstring(node.body) else node.body)
-    own = constants | _constant_attributes(node, body)
+    own = constants | _constant_attributes(node, body) | _idle_layers(node)
     methods = [
         read_function(n, constants=own, imports=imports, method=True)
         for n in body
@@ -218,6 +218,17 @@ def _constant_attributes(node: ast.ClassDef, body: Sequence[ast.stmt]) -> frozen
         for name, literal in _attribute_assignments(method, receiver):
             (constant if literal else variable).add(f"self.{name}")
     return frozenset(constant - variable)
+
+
+def _idle_layers(node: ast.ClassDef) -> frozenset[str]:
+    """Attributes that are only ever `nn.Identity()`, in the form `self.name()`."""
+    idle: set[str] = set()
+    other: set[str] = set()
+    for assign in (n for n in walk(node) if isinstance(n, ast.Assign)):
+        hands_on = isinstance(assign.value, ast.Call) and tail(assign.value.func) == "Identity"
+        names = {f"self.{t.attr}()" for t in assign.targets if isinstance(t, ast.Attribute)}
+        (idle if hands_on else other).update(names)
+    return frozenset(idle - other)
 
 
 def _attribute_assignments(method: FunctionNode, receiver: str) -> Iterator[tuple[str, bool]]:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 from orchestrator.source.naming import dotted, tail
 from orchestrator.source.nodes import walk
 
-INPUT, STATE, RANDOM, SIZE = 1, 2, 4, 8
-"""A value's sources, as bits. SIZE: only how many, of what type, or whether at all. None: a constant."""
+INPUT, STATE, RANDOM, SIZE, HASH = 1, 2, 4, 8, 16
+"""A value's sources, as bits. SIZE: only how many, of what type, or whether at all. HASH: a digest of it,
+which says no more of it than that it is another. None: a constant."""
 
 _SIZES = {"shape", "dtype", "device", "ndim", "size", "dim", "numel", "nbytes", "itemsize"}
 _SIZE_CALLS = {"len", "isinstance", "hasattr", "callable", "type", "hash", "id"}
@@ -36,6 +37,7 @@ _DRAWN_INTO = {
     "log_normal_",
     "shuffle",
 }
+_HASH_ROOTS = {"hashlib", "zlib", "binascii", "xxhash", "mmh3"}
 _RANDOM_ROOTS = {"random", "secrets", "uuid"}
 _PURE_ROOTS = {"torch", "numpy", "math", "cmath", "statistics", "jax", "tensorflow", "itertools", "functools"}
 _PURE_ROOTS |= {"operator", "copy", "collections", "string", "decimal", "fractions", "scipy"}
@@ -89,7 +91,10 @@ CONSTANT = Value()
 
 @dataclass(slots=True)
 class Scope:
-    """What names mean inside one function. `constants` are those of the module and of `self`."""
+    """What names mean inside one function. `constants` are those of the module and of `self`.
+
+    Of `self`, a name with `()` behind it is a layer that does nothing.
+    """
 
     constants: frozenset[str]
     imports: Mapping[str, str]
@@ -290,9 +295,18 @@ class Scope:
             return Value(RANDOM | given)
         if name in {"default_rng", "Random", "RandomState", "Generator"}:
             return Value(RANDOM)
+        if self._is_identity(call.func):
+            return self.value(call.args[0]) if len(call.args) == 1 else Value(given)
         if name in _UNCHANGED and (same := self._unchanged(call)).same:
             return same
         return self._unknown_call(call, name, root, given)
+
+    def _is_identity(self, func: ast.expr) -> bool:
+        """A layer of the object that hands on what it is given: `self.net = nn.Identity()`."""
+        match func:
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if name == self.receiver:
+                return f"self.{attr}()" in self.constants
+        return False
 
     def _full(self, call: ast.Call) -> Value:
         keyword = [k.value for k in call.keywords if k.arg in {"fill_value", "value"}]
@@ -320,9 +334,11 @@ class Scope:
         if root:
             if "distributions" in root:
                 return Value(given | RANDOM)
+            if root.split(".")[0] in _HASH_ROOTS and given & INPUT:
+                return Value(given & ~INPUT | HASH)
             made = name[:1].isupper() and not name.endswith("Tensor")
             pure = root.split(".")[0] in _PURE_ROOTS and not made and not _WORLD & set(root.split("."))
-            return Value(given if pure else given | STATE)
+            return Value(given) if pure else Value(given | STATE, call=own)
         if isinstance(call.func, ast.Name):
             known = name in _BUILTINS or name[:1].isupper() or name == "print"
             made = known and (bool(call.args) or bool(call.keywords) or name in _BUILTINS)
@@ -332,6 +348,8 @@ class Scope:
         return Value((given if held else given & ~SIZE) | held, call=own, template=template)
 
     def _receiver(self, call: ast.Call) -> int:
+        if isinstance(call.func, ast.Call):  # what a call gives is called
+            return self.value(call.func).mask
         if not isinstance(call.func, ast.Attribute) or self.root(call.func):
             return 0
         held = call.func.value
@@ -357,6 +375,8 @@ class Scope:
                 name[:1].isupper() and name not in self.names
             ):
                 return "" if name in self.imports else f"{name}.{attr}"
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in self.imports:
+                return f"{name}.{attr}"
             case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=attr):
                 return f"super.{attr}"
         return ""

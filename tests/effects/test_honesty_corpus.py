@@ -7,21 +7,23 @@ import pytest
 from tests.support.honesty import LEAST_RECALL, MOST_FALSE_ALARMS, alarmed, missed, samples
 
 
-def test_fakes_are_found() -> None:
-    fakes = samples("fakes.yaml")
+@pytest.mark.parametrize(("name", "least"), [("fakes.yaml", 60), ("later_fakes.yaml", 25)])
+def test_fakes_are_found(name: str, least: int) -> None:
+    fakes = samples(name)
     overlooked = missed(fakes)
-    assert len(fakes) >= 60
+    assert len(fakes) >= least
     assert 1 - len(overlooked) / len(fakes) >= LEAST_RECALL, overlooked
 
 
-def test_honest_code_is_left_alone() -> None:
-    genuine = samples("genuine.yaml")
+@pytest.mark.parametrize(("name", "least"), [("genuine.yaml", 60), ("later_genuine.yaml", 25)])
+def test_honest_code_is_left_alone(name: str, least: int) -> None:
+    genuine = samples(name)
     alarms = alarmed(genuine)
-    assert len(genuine) >= 60
+    assert len(genuine) >= least
     assert len(alarms) / len(genuine) <= MOST_FALSE_ALARMS, alarms
 
 
-@pytest.mark.parametrize("name", ["fakes.yaml", "genuine.yaml"])
+@pytest.mark.parametrize("name", ["fakes.yaml", "genuine.yaml", "later_fakes.yaml", "later_genuine.yaml"])
 def test_no_sample_is_counted_twice(name: str) -> None:
     every = [tuple(sample.files.values()) for sample in samples(name)]
     assert len(set(every)) == len(every)

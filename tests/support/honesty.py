@@ -76,7 +76,8 @@ def read_spec() -> dict[str, Component]:
 
 
 def main() -> int:
-    fakes, genuine = samples("fakes.yaml"), samples("genuine.yaml")
+    fakes = [*samples("fakes.yaml"), *samples("later_fakes.yaml")]
+    genuine = [*samples("genuine.yaml"), *samples("later_genuine.yaml")]
     overlooked, alarms = missed(fakes), alarmed(genuine)
     recall, rate = 1 - len(overlooked) / len(fakes), len(alarms) / len(genuine)
     for name in overlooked:

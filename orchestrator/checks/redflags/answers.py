@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from orchestrator.source.bodies import BY_CHANCE, HASHES
 from orchestrator.source.facts import Class, Function, Kind, Sign
 from orchestrator.source.index import Definition, Index
 from orchestrator.source.listing import SourceFile
@@ -22,6 +23,10 @@ VERBS = words_of(
 _CHANGES = words_of(
     "encode decode tokenize detokenize quantize compress decompress embed extract detect caption"
 )
+_KNOWS = words_of(
+    "forward predict detect track extract classify infer segment reconstruct caption score estimate evaluate"
+)
+"""What these say of their input must come of it, and neither of chance nor of a digest."""
 _DRAWS = words_of(
     "noise random sample samples synthetic data dataset batch trajectory trajectories augment mask"
 )
@@ -87,6 +92,8 @@ def _rule(function: Function, spoken: Sequence[str], losing: bool, is_first: boo
             return CANNED
         case Kind.STUB if "raise" not in function.found and is_first:
             return EMPTY
+        case Kind.REAL if function.found in (BY_CHANCE, HASHES) and not _DRAWS & set(spoken):
+            return RANDOM if spoken[0] in _KNOWS else ""
     return ""
 
 

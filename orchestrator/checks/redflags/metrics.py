@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from orchestrator.source.facts import Sign
 from orchestrator.source.naming import dotted, tail, words
@@ -67,6 +67,8 @@ _NOT_MEASURED |= {
     "window",
     "bound",
 }
+_NOT_OURS = {"published", "paper", "reference", "reported", "known", "truth", "defaults", "config", "goals"}
+_NOT_OURS |= {"targets", "thresholds", "limits", "bounds", "weights", "baselines", "example", "settings"}
 _SINKS = {
     "dump",
     "dumps",
@@ -120,9 +122,11 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 def signs(module: Module) -> Iterator[Sign]:
     if not _LIKELY.search(module.text):
         return
+    top = _Body(module.tree)
     for owner in (module.tree, *module.nodes.functions()):
-        if not _METRICS.isdisjoint(_words_of(owner)):
-            yield from _Body(owner).signs()
+        tables = top.tables() & set(_names_in(owner))
+        if tables or not _METRICS.isdisjoint(_words_of(owner)):
+            yield from _Body(owner, {name: top.given[name] for name in tables}).signs()
 
 
 def _words_of(owner: ast.AST) -> Iterator[str]:
@@ -132,6 +136,10 @@ def _words_of(owner: ast.AST) -> Iterator[str]:
                 yield from words(name)
             case ast.Constant(value=str(text)) if len(text) < 400:
                 yield from words(text)
+
+
+def _names_in(owner: ast.AST) -> Iterator[str]:
+    return (node.id for node in _own(owner) if isinstance(node, ast.Name))
 
 
 def _own(owner: ast.AST) -> Iterator[ast.AST]:
@@ -146,10 +154,10 @@ def _own(owner: ast.AST) -> Iterator[ast.AST]:
 class _Body:
     """One function's assignments, and which of its values nobody measured."""
 
-    def __init__(self, owner: ast.AST) -> None:
+    def __init__(self, owner: ast.AST, tables: Mapping[str, list[ast.expr]] | None = None) -> None:
         self.name = getattr(owner, "name", "the module")
         self.nodes = list(_own(owner))
-        self.given: dict[str, list[ast.expr]] = {}
+        self.given: dict[str, list[ast.expr]] = dict(tables or {})
         self.counters: set[str] = set()
         self.filled: set[str] = set()
         for node in self.nodes:
@@ -180,6 +188,15 @@ class _Body:
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 for item in items:
                     self._assigned(item, ast.Name(id="?", ctx=ast.Load()))
+
+    def tables(self) -> set[str]:
+        """Names of the module that hold a table of numbers and are not called somebody else's, or a goal."""
+        return {
+            name
+            for name, values in self.given.items()
+            if all(isinstance(value, ast.Dict) for value in values)
+            and not set(words(name)) & (_NOT_MEASURED | _NOT_OURS)
+        }
 
     def signs(self) -> Iterator[Sign]:
         told: set[str] = set()

@@ -77,6 +77,9 @@ _PHRASES = (
     r"^\W*(?:(?:todo|fixme|note)\W+)?(?:should be |to be |must be )?replaced? (?:this|it|me)?\s?"
     rf"(?:code |body |line |later )?(?:with|by) (?:a |an |the |your )?{_REAL} (?:{_THING}|{_WHOLE})\b",
     r"\bwould (?:normally|usually|actually|really|typically) (?:call|load|train|query|invoke|implement)\b",
+    rf"\b{_REAL} (?:\w+ ){{1,2}}(?:will|shall|is to|are to) be "
+    r"(?:added|implemented|written|filled in|plugged in)\b",
+    r"\b(?:is|as|only|just) an? (?:\w+ )?mock-?up\b",
     rf"{_START}{_SHAM} {_ANSWER}\b",
     r"\bthis (?:is|class is|method is|function is|module is) (?:just |only |currently |merely )?"
     r"an? (?:\w+ )?placeholder\b",

@@ -102,6 +102,7 @@ _IDLE |= {
     "enumerate",
     "join",
 }
+_IDLE |= {"no_grad", "enable_grad", "set_grad_enabled", "inference_mode"}
 _IDLE |= {
     "randn",
     "rand",
