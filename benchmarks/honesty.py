@@ -5,15 +5,12 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.measuring import Figure, described, median, seconds
-from orchestrator.checks import CHECKS, Sibling, Subject, trees
-from orchestrator.core.plan import BranchName, WaveNumber, Workstream, WorkstreamName
-from orchestrator.git import Git
 
 _BRANCHES, _FILES = 8, 1000
 _COLD_S, _WARM_S = 20.0, 1.0
@@ -27,67 +24,44 @@ def measure(runs: int) -> Iterator[Figure]:
     """Every branch has files of its own: no content is shared, which is the worst case."""
     with tempfile.TemporaryDirectory(prefix="bench-honesty-") as name:
         repository = Path(name)
-        subjects = _repository(repository)
+        _repository(repository)
         cold, warm = [], []
         for _ in range(runs):
-            _forget()
             shutil.rmtree(repository / ".git" / "orchestrator", ignore_errors=True)
-            cold.append(seconds(lambda: _check(subjects)))
-            _forget()
-            warm.append(seconds(lambda: _check(subjects)))
-        what = f"{', '.join(_CHECKS)}, {_BRANCHES} branches of {_FILES} files"
+            cold.append(seconds(lambda: _check(repository)))
+            warm.append(seconds(lambda: _check(repository)))
+        what = f"gate run: {', '.join(_CHECKS)}, {_BRANCHES} branches of {_FILES} files"
         yield Figure(what=f"{what}, cold ({described(cold)})", ours=median(cold), unit="s", limit=_COLD_S)
         yield Figure(what=f"{what}, warm ({described(warm)})", ours=median(warm), unit="s", limit=_WARM_S)
 
 
-def _check(subjects: list[Subject]) -> None:
-    for subject in subjects:
-        for check in _CHECKS:
-            found = CHECKS[check](subject)
-            assert not found, found[:3]
+def _check(repository: Path) -> None:
+    program = Path(sys.executable).with_name("orchestrator")
+    done = subprocess.run([program, "gate", "run"], cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _forget() -> None:
-    """As in a new process: only the cache on the disk is left."""
-    trees._read_commit.cache_clear()
-    trees._changed.cache_clear()
-
-
-def _repository(folder: Path) -> list[Subject]:
+def _repository(folder: Path) -> None:
     _git(folder, "init", "--quiet", "--initial-branch=main")
     (folder / ".component_spec.yaml").write_text(_SPEC, encoding="utf-8")
-    base = _commit(folder)
-    alone = [_branch(folder, number, base) for number in range(_BRANCHES)]
-    siblings = [Sibling(workstream=one.workstream, commit=one.commit) for one in alone if one.workstream]
-    return [
-        replace(one, siblings=tuple(other for other in siblings if other.name != one.name)) for one in alone
-    ]
+    names = [f"b{number}" for number in range(_BRANCHES)]
+    keys = "components: [Unit0], gates: [" + ", ".join(_CHECKS) + "]"
+    streams = "".join(f"      {name}: {{branch: p/{name}, paths: [{name}/], {keys}}}\n" for name in names)
+    plan = f"version: 1\nproject: bench\nwaves:\n  1:\n    workstreams:\n{streams}"
+    (folder / "waves.yaml").write_text(plan, encoding="utf-8")
+    _commit(folder)
+    for number, name in enumerate(names):
+        _branch(folder, number, name)
+    _git(folder, "checkout", "--quiet", "main")
 
 
-def _branch(folder: Path, number: int, base: str) -> Subject:
-    name = f"b{number}"
-    _git(folder, "checkout", "--quiet", "-b", name, base)
+def _branch(folder: Path, number: int, name: str) -> None:
+    _git(folder, "checkout", "--quiet", "-b", f"p/{name}", "main")
     for index in range(_FILES):
-        path = folder / f"{name}" / f"part{index // 50}" / f"unit{index}.py"
+        path = folder / name / f"part{index // 50}" / f"unit{index}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_module(number, index), encoding="utf-8")
-    work = Workstream(
-        name=WorkstreamName(name),
-        wave=WaveNumber(1),
-        branch=BranchName(name),
-        base=BranchName("main"),
-        paths=(f"{name}/",),
-    )
-    tip = _commit(folder)
-    return Subject(
-        git=Git(folder),
-        gate="honesty",
-        workstream=work,
-        base=base,
-        commit=tip,
-        settings={},
-        claims=("Unit0",),
-    )
+    _commit(folder)
 
 
 def _module(branch: int, index: int) -> str:
@@ -132,10 +106,9 @@ def _method(number: int, chance: random.Random) -> str:
 '''
 
 
-def _commit(folder: Path) -> str:
+def _commit(folder: Path) -> None:
     _git(folder, "add", ".")
     _git(folder, "-c", "user.name=b", "-c", "user.email=b@example.org", "commit", "--quiet", "-m", "work")
-    return _git(folder, "rev-parse", "HEAD")
 
 
 def _git(folder: Path, *arguments: str) -> str:

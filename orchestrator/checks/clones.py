@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 from orchestrator import git
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.similar import Lookup, best_share, shared_weight
+from orchestrator.git import Git
 from orchestrator.settings import StatePaths
-from orchestrator.source.cache import BlobCache
-from orchestrator.source.fragments import FORM, Fragment, Fragments, fragments_of, packed, unpacked
+from orchestrator.source.cache import FragmentsCache
+from orchestrator.source.fragments import Fragment, Fragments, fragments_of
 from orchestrator.source.listing import SourceFile, committed
+from orchestrator.source.reading import spread
 
 LEAST_NODES = 40
 """Shorter functions are alike by nature: a constructor that keeps what it is given, a loop over a list."""
@@ -54,29 +58,68 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     least, nodes = asked.number("similarity", LEAST_SHARE), asked.number("nodes", LEAST_NODES)
     if asked.faults:
         return tuple(asked.faults)
-    reader = _Reader(subject, with_tests=asked.flag("tests"), least_nodes=int(nodes))
     tips = {one.name: (one.workstream.branch, one.commit) for one in subject.siblings}
     if subject.workstream is not None:
         tips[subject.workstream.name] = (subject.workstream.branch, subject.commit)
-    pieces = [piece for name, (branch, tip) in tips.items() for piece in reader.brought(name, branch, tip)]
-    pairs = [
+    looked_at = _Scope(
+        directory=str(subject.git.directory),
+        base=subject.base,
+        tips=tuple(sorted((name, branch, tip) for name, (branch, tip) in tips.items())),
+        with_tests=asked.flag("tests"),
+        nodes=int(nodes),
+        least=least,
+    )
+    with _reading:
+        pairs = _every_pair(looked_at)
+    about = [pair for pair in map(partial(_seen_from, subject.name), pairs) if pair]
+    return tuple(_reported(subject, group) for group in _groups(about))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """All that the pairs of some branches depend on; `tips` are name, branch and commit."""
+
+    directory: str
+    base: str
+    tips: tuple[tuple[str, str, str], ...]
+    with_tests: bool
+    nodes: int
+    least: float
+
+
+_reading = threading.Lock()
+"""Gates of several branches run in threads: the first one reads for all."""
+
+
+@lru_cache(maxsize=1)
+def _every_pair(scope: _Scope) -> tuple[Pair, ...]:
+    """The copies among all the branches: each of them asks for the same ones, one after another."""
+    reader = _Reader(scope)
+    pieces = [piece for name, branch, tip in scope.tips for piece in reader.brought(name, branch, tip)]
+    return tuple(
         pair
-        for pair in _pairs(pieces, subject.name, least)
-        if max(reader.share_of_base(pair.a), reader.share_of_base(pair.b)) < least
-    ]
-    return tuple(_reported(subject, group) for group in _groups(pairs))
+        for pair in _pairs(pieces, scope.least)
+        if max(reader.share_of_base(pair.a), reader.share_of_base(pair.b)) < scope.least
+    )
+
+
+def _seen_from(name: str | None, pair: Pair) -> Pair | None:
+    """The pair with the branch's own piece first; None where it is about others. A wave's has no side."""
+    if name is None or pair.a.owner == name:
+        return pair
+    return Pair(a=pair.b, b=pair.a, shared=pair.shared) if pair.b.owner == name else None
 
 
 class _Reader:
     """Reads files of commits, each content once for as long as the state directory lasts."""
 
-    def __init__(self, subject: Subject, *, with_tests: bool, least_nodes: int) -> None:
-        self._git = subject.git
-        self._base = subject.base
-        self._with_tests = with_tests
-        self._least = least_nodes
-        state = StatePaths(root=Path(git.common_dir(subject.git)) / "orchestrator")
-        self._cache = BlobCache[Fragments](state.checks / "fragments.db", FORM, packed, unpacked)
+    def __init__(self, scope: _Scope) -> None:
+        self._git = Git(scope.directory)
+        self._base = scope.base
+        self._with_tests = scope.with_tests
+        self._least = scope.nodes
+        state = StatePaths(root=Path(git.common_dir(self._git)) / "orchestrator")
+        self._cache = FragmentsCache(state.checks / "fragments.db")
         self._of_base: tuple[Lookup, Mapping[int, Fragment]] | None = None
 
     def brought(self, owner: str, branch: str, tip: str) -> Iterator[Piece]:
@@ -101,7 +144,7 @@ class _Reader:
         wanted = [file for file in files if self._with_tests or not file.is_test]
         read = self._cache.load(file.id for file in wanted)
         new = [file.id for file in wanted if file.id not in read]
-        fresh = {one: fragments_of(content) for one, content in git.read_blobs(self._git, new).items()}
+        fresh = spread(fragments_of, git.read_blobs(self._git, new))
         self._cache.keep(fresh)
         for file in wanted:
             found = (read | fresh).get(file.id, Fragments()).fragments
@@ -121,20 +164,17 @@ def _small_ones(fragments: Sequence[Fragment], least: int) -> Fragment:
     )
 
 
-def _pairs(pieces: Sequence[Piece], about: str | None, least: float) -> Iterator[Pair]:
-    """Those of two branches that are alike; with `about`, one of them is of that branch."""
+def _pairs(pieces: Sequence[Piece], least: float) -> Iterator[Pair]:
+    """Those of two branches that are alike."""
     lookup = Lookup({number: piece.fragment for number, piece in enumerate(pieces)})
     for number, piece in enumerate(pieces):
-        if about is not None and piece.owner != about:
-            continue
         for other in lookup.like(piece.fragment):
-            pair = Pair(a=piece, b=pieces[other], shared=0)
-            is_seen = about is None and other <= number
-            if is_seen or pair.b.owner == piece.owner:
+            theirs = pieces[other]
+            if other <= number or theirs.owner == piece.owner:
                 continue
-            shared = shared_weight(piece.fragment, pair.b.fragment)
-            if _is_copy(piece.fragment, pair.b.fragment, shared, least):
-                yield Pair(a=piece, b=pair.b, shared=shared)
+            shared = shared_weight(piece.fragment, theirs.fragment)
+            if _is_copy(piece.fragment, theirs.fragment, shared, least):
+                yield Pair(a=piece, b=theirs, shared=shared)
 
 
 def _is_copy(a: Fragment, b: Fragment, shared: int, least: float) -> bool:

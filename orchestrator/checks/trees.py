@@ -11,7 +11,7 @@ from orchestrator.checks.finding import Subject
 from orchestrator.checks.redflags.families import SIGNS
 from orchestrator.git import Git
 from orchestrator.home import find_checkout
-from orchestrator.source.cache import FactsCache
+from orchestrator.source.cache import FactsCache, FragmentsCache
 from orchestrator.source.index import Index
 from orchestrator.source.listing import Listing, committed
 from orchestrator.source.reading import read_index
@@ -43,8 +43,9 @@ def read_commit(subject: Subject, commit: str) -> Tree:
 @lru_cache(maxsize=_TREES_KEPT)
 def _read_commit(directory: str, commit: str) -> Tree:
     listing = committed(Git(directory), commit)
-    cache = FactsCache(find_checkout(Path(directory)).state.checks / "facts.db")
-    return Tree(listing=listing, index=read_index(listing, cache, SIGNS))
+    state = find_checkout(Path(directory)).state.checks
+    facts, fragments = FactsCache(state / "facts.db"), FragmentsCache(state / "fragments.db")
+    return Tree(listing=listing, index=read_index(listing, facts, SIGNS, fragments))
 
 
 def read_fork(subject: Subject) -> Forked:

@@ -20,7 +20,7 @@ from orchestrator.errors import CommandFailed, HostUnreachable, Refused
 from orchestrator.gates.jobs import Job
 from orchestrator.gates.keys import Key, base_seen, key_of, locks_of, trials_about
 from orchestrator.gates.patience import Patience
-from orchestrator.gates.results import checked, content_of, keep, kept_green, verdict_from
+from orchestrator.gates.results import checked, content_of, keep, kept_verdict, verdict_from
 from orchestrator.gates.session import GateSession
 from orchestrator.gates.slots import place_for
 from orchestrator.gates.toolchains import Toolchains
@@ -97,7 +97,7 @@ class JobRun:
         red = session.red(key) if session is not None else None
         if red is not None:
             return replace(red, commit=self._job.commit, tree=self._job.tree, cached=True)
-        return kept_green(self._home, self._job, gate, key)
+        return kept_verdict(self._home, self._job, gate, key)
 
     def _settled(self, gate: Gate) -> GateVerdict:
         key = self._key(gate)

@@ -38,9 +38,11 @@ def keep(home: Home, key: Key, gate: Gate, verdict: GateVerdict) -> None:
         path.unlink(missing_ok=True)
 
 
-def kept_green(home: Home, job: Job, gate: Gate, key: Key) -> GateVerdict | None:
+def kept_verdict(home: Home, job: Job, gate: Gate, key: Key) -> GateVerdict | None:
+    """A green; of a check that only reads also a red, which cannot be otherwise for the same key."""
     verdict = verdict_from(load_json(_path(home, key)), job, gate, key)
-    return verdict if verdict is not None and verdict.is_green else None
+    holds = verdict is not None and (verdict.is_green or not runs_commands(gate))
+    return verdict if holds else None
 
 
 def content_of(key: Key, verdict: GateVerdict) -> dict[str, Any]:

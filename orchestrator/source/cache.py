@@ -10,7 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from orchestrator.source import fragments
 from orchestrator.source.facts import EDITION, Facts, packed, unpacked
+from orchestrator.source.fragments import Fragments
 
 T = TypeVar("T")
 _AT_ONCE = 500
@@ -75,6 +77,11 @@ class BlobCache(Generic[T]):
 
     def _bytes(self, value: T) -> bytes:
         return marshal.dumps(self._packed(value))  # type: ignore[arg-type]  # tuples of tuples, at any depth
+
+
+class FragmentsCache(BlobCache[Fragments]):
+    def __init__(self, path: Path | None) -> None:
+        super().__init__(path, fragments.FORM, fragments.packed, fragments.unpacked)
 
 
 class FactsCache(BlobCache[Facts]):

@@ -10,12 +10,12 @@ import ast
 import builtins
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from orchestrator.source.liveness import docstring
 from orchestrator.source.naming import words_of
-from orchestrator.source.parsing import Fault, parse
+from orchestrator.source.parsing import Fault, Module, parse
 
 FORM = 1
 """Raised when a fragment of the same code changes."""
@@ -61,7 +61,10 @@ class Fragments(NamedTuple):
 
 
 def fragments_of(content: bytes) -> Fragments:
-    module = parse(content)
+    return fragments_in(parse(content))
+
+
+def fragments_in(module: Module | Fault) -> Fragments:
     if isinstance(module, Fault):
         return Fragments(fault=module.reason)
     try:
@@ -174,7 +177,3 @@ def unpacked(fields: tuple[object, ...]) -> Fragments:
     assert isinstance(fragments, tuple)
     read = (Fragment(name, line, tuple(map(Statement._make, held))) for name, line, held in fragments)
     return Fragments(tuple(read), str(fault))
-
-
-def read_fragments(contents: Mapping[str, bytes]) -> dict[str, Fragments]:
-    return {one: fragments_of(content) for one, content in contents.items()}

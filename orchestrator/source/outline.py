@@ -33,9 +33,10 @@ def outline(module: Module) -> Facts:
     targets = {i.name: i.target for i in imports if i.live and not i.typing_only}
     constants = frozenset(_constants(module.tree.body))
     top = list(_top(module.tree.body))
+    idles = any(tail(call.func) == "Identity" for call in module.nodes.of(ast.Call))
     return Facts(
         imports=imports,
-        classes=tuple(_class(n, constants, targets) for n in top if isinstance(n, ast.ClassDef)),
+        classes=tuple(_class(n, constants, targets, idles) for n in top if isinstance(n, ast.ClassDef)),
         functions=tuple(
             read_function(n, constants=constants, imports=targets, method=False)
             for n in top
@@ -168,9 +169,11 @@ def is_literal(node: ast.expr | None) -> bool:
     return False
 
 
-def _class(node: ast.ClassDef, constants: frozenset[str], imports: dict[str, str]) -> Class:
+def _class(node: ast.ClassDef, constants: frozenset[str], imports: dict[str, str], idles: bool) -> Class:
     body = live(node.body[1:] if docstring(node.body) else node.body)
-    own = constants | _constant_attributes(node, body) | _idle_layers(node)
+    own = constants | _constant_attributes(node, body)
+    if idles:
+        own |= _idle_layers(node)
     methods = [
         read_function(n, constants=own, imports=imports, method=True)
         for n in body
