@@ -136,6 +136,8 @@ def _words_of(owner: ast.AST) -> Iterator[str]:
                 yield from words(name)
             case ast.Constant(value=str(text)) if len(text) < 400:
                 yield from words(text)
+            case ast.keyword(arg=str(name)):
+                yield from words(name)
 
 
 def _names_in(owner: ast.AST) -> Iterator[str]:
@@ -182,7 +184,7 @@ class _Body:
     def _assigned(self, target: ast.expr, value: ast.expr) -> None:
         match target:
             case ast.Name(id=name):
-                self.given.setdefault(name, []).append(value)
+                self.given.setdefault(name, []).append(_as_display(value))
             case ast.Subscript(value=ast.Name(id=name)):
                 self.filled.add(name)
             case ast.Tuple(elts=items) | ast.List(elts=items):
@@ -289,6 +291,15 @@ class _Body:
 
     def _counts(self, node: ast.expr) -> bool:
         return any(isinstance(n, ast.Name) and n.id in self.counters for n in walk(node))
+
+
+def _as_display(value: ast.expr) -> ast.expr:
+    """`dict(accuracy=0.9)` as `{"accuracy": 0.9}`."""
+    match value:
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=named) if all(k.arg for k in named):
+            keys: list[ast.expr | None] = [ast.Constant(value=k.arg, lineno=k.lineno) for k in named]
+            return ast.Dict(keys=keys, values=[k.value for k in named])
+    return value
 
 
 def _is_random(func: ast.expr) -> bool:
