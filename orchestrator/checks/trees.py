@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +17,12 @@ from orchestrator.source.index import Index
 from orchestrator.source.listing import Listing, committed
 from orchestrator.source.reading import read_index
 
-_TREES_KEPT = 4
+_TREES_KEPT = 8
 """What several checks of one branch look at is read once; a commit never changes."""
+
+
+_reading = threading.Lock()
+"""Gates of several branches run in threads; one reading at a time has all the processors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,8 @@ class Forked:
 
 def read_commit(subject: Subject, commit: str) -> Tree:
     """Blocks while files that were never seen before are read."""
-    return _read_commit(str(subject.git.directory), commit)
+    with _reading:
+        return _read_commit(str(subject.git.directory), commit)
 
 
 @lru_cache(maxsize=_TREES_KEPT)
