@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from orchestrator.source.liveness import docstring
 from orchestrator.source.naming import words_of
+from orchestrator.source.nodes import Nodes
 from orchestrator.source.parsing import Fault, Module, parse
 
-FORM = 1
+FORM = 2
 """Raised when a fragment of the same code changes."""
 
 _LIBRARIES = frozenset(sys.stdlib_module_names) | words_of(
@@ -31,6 +32,7 @@ _LIBRARIES = frozenset(sys.stdlib_module_names) | words_of(
 
 _BUILTINS = frozenset(dir(builtins))
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+_UNSAID = frozenset(("ctx", "annotation", "returns", "type_comment", *_BLOCKS))
 
 
 class Statement(NamedTuple):
@@ -68,15 +70,15 @@ def fragments_in(module: Module | Fault) -> Fragments:
     if isinstance(module, Fault):
         return Fragments(fault=module.reason)
     try:
-        return Fragments(fragments=tuple(_Reader(module.tree).fragments()))
+        return Fragments(fragments=tuple(_Reader(module).fragments()))
     except RecursionError:
         return Fragments(fault="nested too deeply to be read")
 
 
 class _Reader:
-    def __init__(self, tree: ast.Module) -> None:
-        self._tree = tree
-        self._imported = dict(_library_names(tree))
+    def __init__(self, module: Module) -> None:
+        self._tree = module.tree
+        self._imported = dict(_library_names(module.nodes))
 
     def fragments(self) -> Iterator[Fragment]:
         yield from self._defined(self._tree.body, "")
@@ -105,23 +107,28 @@ class _Reader:
             yield from self._statements(_children(node))
 
     def _statement(self, node: ast.AST) -> Statement:
-        words = list(self._words(node))
+        words: list[str] = []
+        self._add_words(node, words)
         text = "\0".join(words)
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         return Statement(digest, len(words), getattr(node, "lineno", 0))
 
-    def _words(self, node: ast.AST) -> Iterator[str]:
+    def _add_words(self, node: ast.AST, words: list[str]) -> None:
         library = self._library(node)
         if library:
-            yield library
+            words.append(library)
             return
-        yield _word(node)
-        for name, value in ast.iter_fields(node):
-            if name in ("ctx", "annotation", "returns", "type_comment") or name in _BLOCKS:
+        words.append(_word(node))
+        for name in node._fields:
+            if name in _UNSAID:
                 continue
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, ast.AST):
-                    yield from self._words(item)
+            value = getattr(node, name, None)
+            if isinstance(value, ast.AST):
+                self._add_words(value, words)
+            elif value.__class__ is list:
+                for item in value:
+                    if isinstance(item, ast.AST):
+                        self._add_words(item, words)
 
     def _library(self, node: ast.AST) -> str:
         """The full name of what is used of a library, by whatever name it was imported."""
@@ -135,14 +142,14 @@ class _Reader:
         return ".".join([root, *reversed(parts)]) if root else ""
 
 
-def _library_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if _is_library(alias.name):
-                    head = alias.name.partition(".")[0]
-                    yield (alias.asname, alias.name) if alias.asname else (head, head)
-        elif isinstance(node, ast.ImportFrom) and not node.level and _is_library(node.module or ""):
+def _library_names(nodes: Nodes) -> Iterator[tuple[str, str]]:
+    for plain in nodes.of(ast.Import):
+        for alias in plain.names:
+            if _is_library(alias.name):
+                head = alias.name.partition(".")[0]
+                yield (alias.asname, alias.name) if alias.asname else (head, head)
+    for node in nodes.of(ast.ImportFrom):
+        if not node.level and _is_library(node.module or ""):
             yield from ((alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names)
 
 

@@ -13,6 +13,7 @@ from orchestrator.source.liveness import FunctionNode, is_typing, live, truth
 N = TypeVar("N", bound=ast.AST)
 
 _BLOCKS = {"body", "orelse", "finalbody"}
+_HOLDING = ("body", "orelse", "finalbody", "handlers", "cases")
 _INNER = (ast.expr, ast.arguments)
 _ANNOTATIONS = {"annotation", "returns"}
 
@@ -69,6 +70,20 @@ def walk(root: ast.AST) -> list[ast.AST]:
             elif isinstance(value, ast.AST):
                 found.append(value)
     return found
+
+
+def statements(root: ast.AST) -> list[ast.AST]:
+    """All statements within `root`, in no order that matters, without looking into their expressions."""
+    found: list[ast.AST] = []
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        for name in _HOLDING:
+            held = node.__dict__.get(name)
+            if held.__class__ is list:
+                todo += held
+        found.append(node)
+    return found[1:]
 
 
 def _running(block: list[ast.stmt], found: Nodes) -> list[ast.stmt]:

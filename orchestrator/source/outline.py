@@ -11,7 +11,7 @@ from orchestrator.source.bodies import read_function
 from orchestrator.source.facts import Class, Facts, Function, Import
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.naming import dotted, tail
-from orchestrator.source.nodes import Nodes, walk
+from orchestrator.source.nodes import Nodes, statements, walk
 from orchestrator.source.parsing import Module
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -235,13 +235,13 @@ def _idle_layers(node: ast.ClassDef) -> frozenset[str]:
 
 
 def _attribute_assignments(method: FunctionNode, receiver: str) -> Iterator[tuple[str, bool]]:
-    for node in walk(method):
+    for node in statements(method):
         match node:
             case ast.Assign(targets=targets, value=value):
                 literal = is_literal(value) and not isinstance(value, (ast.List, ast.Dict, ast.Set))
             case ast.AnnAssign(target=target, value=value):
                 targets, literal = [target], is_literal(value)
-            case ast.AugAssign(target=target) | ast.For(target=target) | ast.NamedExpr(target=target):
+            case ast.AugAssign(target=target) | ast.For(target=target):
                 targets, literal = [target], False
             case _:
                 continue
