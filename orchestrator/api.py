@@ -8,10 +8,10 @@ import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import uvicorn
 from starlette.applications import Starlette
@@ -21,9 +21,11 @@ from starlette.routing import Route
 
 from orchestrator import requests as r
 from orchestrator.codec import WireError, build
+from orchestrator.errors import JournalError
 from orchestrator.inbox import Asked, Message
 from orchestrator.journal import Entry, Journal
 from orchestrator.loop import View
+from orchestrator.metrics.exposition import CONTENT_TYPE
 from orchestrator.talk import Talk
 
 FOLLOW_PAUSE_S = 0.2
@@ -33,16 +35,30 @@ BODY_LIMIT_BYTES = 4 * 1024 * 1024
 _REQUESTS: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(r.Request)}
 
 
+class Shown(Protocol):
+    """What the daemon shows besides its status."""
+
+    def troubles(self) -> tuple[str, ...]: ...
+
+    def metrics(self) -> bytes: ...
+
+
 class Api:
     """Listens on a socket only its owner can open."""
 
     def __init__(
-        self, path: Path, journal: Path, view: Callable[[], View], inbox: SimpleQueue[Message]
+        self,
+        path: Path,
+        journal: Path,
+        view: Callable[[], View],
+        inbox: SimpleQueue[Message],
+        shown: Shown,
     ) -> None:
         self._path = path
         self._journal = journal
         self._view = view
         self._inbox = inbox
+        self._shown = shown
         self._socket = listen(path)
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -73,12 +89,22 @@ class Api:
             routes=[
                 Route("/v1/status", self._status),
                 Route("/v1/events", self._events),
+                Route("/metrics", self._metrics),
                 Route("/v1/ask", self._ask, methods=["POST"]),
             ]
         )
 
     async def _status(self, request: HttpRequest) -> Response:
-        return JSONResponse(asdict(self._view().status()))
+        status = self._view().status()
+        daemon = replace(status.daemon, troubles=self._shown.troubles())
+        return JSONResponse(asdict(replace(status, daemon=daemon)))
+
+    async def _metrics(self, request: HttpRequest) -> Response:
+        try:
+            text = await asyncio.to_thread(self._shown.metrics)
+        except JournalError as error:
+            return Response(error.message, status_code=503)
+        return Response(text, media_type=CONTENT_TYPE)
 
     async def _events(self, request: HttpRequest) -> Response:
         after = int(request.query_params.get("after", "0"))

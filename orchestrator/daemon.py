@@ -33,6 +33,7 @@ from orchestrator import requests as r
 from orchestrator.ageing import Ageing
 from orchestrator.answers import Answers, Levers
 from orchestrator.api import Api
+from orchestrator.beacons import Beacons
 from orchestrator.core import facts as f
 from orchestrator.core.decide import Effect
 from orchestrator.core.facts import Fact
@@ -77,6 +78,7 @@ class Daemon:
         self._closing = False
         self._broken: JournalError | None = None
         daemon = DaemonStatus(running=True, pid=os.getpid())
+        self._beacons = Beacons(home.state, lambda: self._loop.view, lambda: self._caller_env)
         self._loop = Loop(journal, plan, daemon, self._inbox, self._hooks())
         self._loop.write(_opening_facts(self._loop.view.state, plan))
         self._sites = Sites(plan, home)
@@ -89,7 +91,9 @@ class Daemon:
         self._ageing = Ageing(
             lambda: DaemonDesk(self, Talk()), lambda host: self._loop.view.observation.reachable(host)
         )
-        self._api = Api(home.state.socket, home.state.journal, lambda: self._loop.view, self._inbox)
+        self._api = Api(
+            home.state.socket, home.state.journal, lambda: self._loop.view, self._inbox, self._beacons
+        )
         self._scheduler = BackgroundScheduler(timezone="UTC")
 
     def run(self) -> None:
@@ -97,18 +101,21 @@ class Daemon:
         self._adopt(self._loop.view.plan)
         self._start_clock()
         self._api.start()
+        self._beacons.started()
         self._inbox.put(Tick())
         log.info("listening", pid=os.getpid(), version=__version__, socket=str(self._home.state.socket))
+        failed = True
         try:
             why = self._loop.run()
             self._loop.write([f.DaemonStopped(pid=os.getpid(), why=why)])
             self._loop.keep_snapshot()
             log.info("leaving", why=why)
+            failed = False
         except JournalError as error:
             self._broken = error
             raise
         finally:
-            self._close()
+            self._close(failed=failed)
 
     def leave(self, why: str) -> None:
         self._inbox.put(Leave(why=why))
@@ -148,9 +155,10 @@ class Daemon:
         )
         self._scheduler.start()
 
-    def _close(self) -> None:
+    def _close(self, *, failed: bool) -> None:
         self._closing = True
         self._scheduler.shutdown(wait=False)
+        self._beacons.close(failed=failed)
         self._api.stop()
         self._harvest.close()
         self._forecast.close()
@@ -165,6 +173,7 @@ class Daemon:
             asked=lambda view, asked: self._answers.take(view, asked),
             tick=self._tick,
             changed=lambda view: self._answers.check(view),
+            turned=self._beacons.turned,
         )
 
     def _levers(self) -> Levers:
@@ -186,6 +195,7 @@ class Daemon:
             self._lanes[HostName(host)].perform(bench, batch)
 
     def _tick(self, view: View) -> None:
+        self._beacons.tick()
         for lane in self._lanes.values():
             lane.probe(view.plan, view.state)
         if time.monotonic() >= self._harvest_at and has_finished(view.plan, view.state):
@@ -198,6 +208,7 @@ class Daemon:
     def _adopt(self, plan: Plan) -> None:
         self._loop.adopt(plan)
         self._sites.adopt(plan)
+        self._beacons.adopt(plan)
         for name in plan.hosts:
             if name not in self._lanes:
                 self._lanes[name] = Lane(name, self._sites, self._inbox)

@@ -64,6 +64,7 @@ class Hooks:
     asked: Callable[[View, Asked], None]
     tick: Callable[[View], None]
     changed: Callable[[View], None]
+    turned: Callable[[float], None] = lambda took_s: None
 
 
 class Loop:
@@ -91,12 +92,15 @@ class Loop:
     def run(self) -> str:
         """Turn until told to leave; returns why."""
         while True:
-            for message in self._taken():
+            messages = self._taken()
+            begun = time.monotonic()
+            for message in messages:
                 if isinstance(message, Leave):
                     return message.why
                 self._take(message)
             self._decide()
             self._hooks.changed(self.view)
+            self._hooks.turned(time.monotonic() - begun)
 
     def write(self, facts: Iterable[Fact]) -> None:
         """Make facts durable, then fold them. Facts that no longer fit are dropped and logged."""

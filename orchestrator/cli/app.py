@@ -23,11 +23,13 @@ from orchestrator.cli import (
     init,
     keepalive,
     logs,
+    notify,
     peek,
     plan,
     report,
     rsh,
     send,
+    service,
     status,
     tdd,
     up,
@@ -76,6 +78,11 @@ _waves = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The wave
 
 _hooks = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Git hooks: checks before commits and pushes."
+)
+
+_notify = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Messages to people: try them.")
+_service = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="The daemon as a systemd service of yours."
 )
 
 PLAN, WORK, SEE, TALK, LAND = "Plan", "Workstreams", "Look", "Talk", "Gates and waves"
@@ -129,7 +136,13 @@ app.add_typer(_phases, name="tdd", rich_help_panel=LAND)
 _add(_hooks, "install", hooks.install, "orchestrator hooks install")
 _add(_hooks, "uninstall", hooks.uninstall, "orchestrator hooks uninstall")
 _add(_hooks, "status", hooks.status, "orchestrator hooks status")
+_add(_notify, "test", notify.test, "orchestrator notify test")
+_add(_service, "install", service.install, "orchestrator service install")
+_add(_service, "uninstall", service.uninstall, "orchestrator service uninstall")
+_add(_service, "status", service.status, "orchestrator service status")
 app.add_typer(_hooks, name="hooks", rich_help_panel=PLAN)
+app.add_typer(_notify, name="notify", rich_help_panel=PLAN)
+app.add_typer(_service, name="service", rich_help_panel=PLAN)
 app.add_typer(_gates, name="gate", rich_help_panel=LAND)
 app.add_typer(_waves, name="wave", rich_help_panel=LAND)
 _command(

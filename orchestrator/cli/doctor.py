@@ -40,7 +40,7 @@ def doctor(
     hosts, repository = _hosts(plan)
     if host is not None:
         hosts = {require_one_of("host", host, hosts): hosts[host]}
-    found = examine(tuple(hosts.values()), repository=repository)
+    found = (*examine(tuple(hosts.values()), repository=repository), *(_notify(plan) if host is None else ()))
     if as_json:
         ok = all(one.severity != "error" for one in found)
         tell_json({"ok": ok, "findings": [asdict(one) for one in found]})
@@ -57,6 +57,19 @@ def _hosts(plan: Path | None) -> tuple[dict[str, Host], str]:
         return {LOCAL: Host(name=LOCAL)}, str(find_checkout(Path.cwd()).folder)
     here = find_here(plan)
     return dict(here.load_plan().hosts), str(here.plan_file.parent)  # type: ignore[arg-type]
+
+
+def _notify(plan: Path | None) -> tuple[Finding, ...]:
+    """Whether messages can be sent from this shell, and whether the daemon's arrive."""
+    if plan is None and find_plan_file(Path.cwd()) is None:
+        return ()
+    here = find_here(plan)
+    loaded = here.load_plan()
+    if not (loaded.notify.urls or loaded.notify.ping):
+        return ()
+    from orchestrator.notify.examining import notify_findings
+
+    return notify_findings(loaded, here.state_paths)
 
 
 def _tell(found: Sequence[Finding]) -> None:

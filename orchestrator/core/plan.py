@@ -198,6 +198,39 @@ class Wave:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
+    """A part of each day, in minutes after midnight of this machine's time zone; it may span midnight."""
+
+    begins: int
+    ends: int
+
+    def cover(self, minute: int) -> bool:
+        if self.begins < self.ends:
+            return self.begins <= minute < self.ends
+        return minute >= self.begins or minute < self.ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyPolicy:
+    """Who is told of which events. `urls` and `ping` are secrets, or say where one is kept: never printed."""
+
+    urls: tuple[str, ...] = field(default=(), repr=False)
+    on: tuple[str, ...] = ()
+    digest_s: float = 0.0
+    quiet: QuietHours | None = None
+    ping: str | None = field(default=None, repr=False)
+    ping_every_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsPolicy:
+    """Where Prometheus may ask over TCP."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotBuilt:
     """A key this version reads but cannot act on: `validate` warns, `up` refuses."""
 
@@ -240,6 +273,8 @@ class Plan:
     waves: Mapping[WaveNumber, Wave]
     workstreams: Mapping[WorkstreamName, Workstream]
     retention: Retention = field(default_factory=Retention)
+    notify: NotifyPolicy = field(default_factory=NotifyPolicy)
+    metrics: MetricsPolicy | None = None
     not_built: tuple[NotBuilt, ...] = ()
 
     def workstream(self, name: str) -> Workstream:

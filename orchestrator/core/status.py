@@ -93,8 +93,11 @@ class ForeseenStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStatus:
+    """`troubles`: what the daemon cannot tell others (messages, pings, figures), in words."""
+
     running: bool
     pid: int | None
+    troubles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

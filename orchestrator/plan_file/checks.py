@@ -24,6 +24,7 @@ from orchestrator.plan_file.members import (
     worktree_path,
 )
 from orchestrator.plan_file.ordering import order_problems
+from orchestrator.plan_file.outward import outward_problems
 from orchestrator.plan_file.problems import PATH_LETTERS, Problem, nearest, quoted, unknown
 from orchestrator.plan_file.tree import Place, Source, Tree, Unquoted, found, items, mapping
 from orchestrator.plan_file.values import BUILT_IN_CHECKS, read_duration, read_gpus
@@ -43,6 +44,7 @@ def cross_problems(source: Source) -> Iterator[Problem]:
     yield from _work_problems(source, everyone)
     yield from _gpu_problems(source, everyone)
     yield from _worktree_problems(source, everyone)
+    yield from outward_problems(source)
     yield from branch_problems(source, everyone)
     yield from order_problems(source, everyone)
 

@@ -15,12 +15,14 @@ from orchestrator.plan_file.values import (
     Command,
     Directory,
     Duration,
+    EventName,
     Flag,
     GpuCount,
     Gpus,
     Integration,
     Label,
     Limit,
+    Listen,
     Need,
     Pattern,
     PortCount,
@@ -28,9 +30,11 @@ from orchestrator.plan_file.values import (
     PositiveLimit,
     Priority,
     ProjectName,
+    Quiet,
     RepositoryPath,
     RequirementText,
     Scope,
+    Service,
     Severity,
     Text,
     Variable,
@@ -48,6 +52,10 @@ def _listed(value: object) -> object:
 # One item may stand without its list.
 Needs = Annotated[list[Need], BeforeValidator(_listed, json_schema_input_type=Need | list[Need])]
 GateNames = Annotated[list[Label], BeforeValidator(_listed, json_schema_input_type=Label | list[Label])]
+Services = Annotated[list[Service], BeforeValidator(_listed, json_schema_input_type=Service | list[Service])]
+Events = Annotated[
+    list[EventName], BeforeValidator(_listed, json_schema_input_type=EventName | list[EventName])
+]
 Requirements = Annotated[
     list[RequirementText],
     BeforeValidator(_listed, json_schema_input_type=RequirementText | list[RequirementText]),
@@ -254,8 +262,31 @@ class AgentSection(Section):
 
 
 class NotifySection(Section):
-    urls: list[Text] | None = Field(default=None, description="Where events are posted.")
-    on: list[Text] | None = Field(default=None, description="The events that are posted.")
+    """Who is told what. Addresses are secrets: env:NAME and file:PATH keep them out of the plan."""
+
+    urls: Services | None = Field(
+        default=None, description="Where messages go: URLs of Apprise, with ${NAME}; env:NAME; file:PATH."
+    )
+    on: Events | None = Field(
+        default=None, description="Events that are told. Default: all but done and host-back."
+    )
+    digest: PositiveDuration | None = Field(
+        default=None, description="Gather events for so long into one message. Default: a few seconds."
+    )
+    quiet: Quiet | None = Field(
+        default=None, description="Hours, in this machine's time zone, in which nothing is sent: 22:00-07:00."
+    )
+    ping: Service | None = Field(
+        default=None, description="Dead man's switch: a URL to fetch while the daemon works, or env:NAME."
+    )
+    every: PositiveDuration | None = Field(default=None, description="Time between two pings. Default: 1m.")
+
+
+class MetricsSection(Section):
+    listen: Listen = Field(description="Where Prometheus asks: a port of this machine, or HOST:PORT.")
+    public: Flag | None = Field(
+        default=None, description="Whether others may ask, too, where HOST is not this machine's own."
+    )
 
 
 class RetentionSection(Section):
@@ -292,6 +323,7 @@ class Document(Section):
     agents: dict[Label, AgentSection] | None = Field(default=None, description="Coding agents, by role.")
     notify: NotifySection | None = Field(default=None, description="Who is told what.")
     retention: RetentionSection | None = Field(default=None, description="How long things are kept.")
+    metrics: MetricsSection | None = Field(default=None, description="Figures for Prometheus over TCP.")
 
 
 def json_schema() -> dict[str, Any]:

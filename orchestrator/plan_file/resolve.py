@@ -32,6 +32,7 @@ from orchestrator.plan_file.document import (
     GateSection,
     HeartbeatSection,
     HostSection,
+    NotifySection,
     RestartSection,
     RetentionSection,
     StageSection,
@@ -40,6 +41,7 @@ from orchestrator.plan_file.document import (
     WorkstreamSection,
 )
 from orchestrator.plan_file.members import DEFAULT_BASE, DEFAULT_INTEGRATION, Member, members, repository_of
+from orchestrator.plan_file.outward import metrics_policy, notify_policy
 from orchestrator.plan_file.tree import Source, plain
 from orchestrator.plan_file.unbuilt import not_built
 
@@ -73,6 +75,8 @@ def resolve(source: Source, text: str) -> Plan:
         waves=waves,
         workstreams=workstreams,
         retention=_retention(document.retention or RetentionSection()),
+        notify=notify_policy(document.notify or NotifySection()),
+        metrics=metrics_policy(document.metrics) if document.metrics else None,
         not_built=not_built(source),
     )
 

@@ -10,7 +10,7 @@ from orchestrator.plan_file.tree import Place, Source, Tree, mapping, plain
 
 # The values in brackets are those that do work; none: the key itself does not.
 _UNBUILT: Mapping[str, Mapping[str, tuple[object, ...]]] = {
-    "plan": {"notify": ()},
+    "plan": {},
     "host": {"engine": ("tmux",)},
     "workstream": {"sync": ()},
     "gate": {},

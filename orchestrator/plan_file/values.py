@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from orchestrator.core.notices import Event
 from orchestrator.core.stages import parse_requirement
 from orchestrator.plan_file.durations import parse_duration
 from orchestrator.plan_file.names import address_fault, branch_fault, path_fault
@@ -23,6 +24,10 @@ WORKSTREAM = r"[a-z0-9][a-z0-9_-]{0,63}"
 LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 WAVE = r"[1-9][0-9]{0,5}"
+SERVICE = "a URL of Apprise such as json://host/path, env:NAME or file:PATH is wanted"
+QUIET = "hours of a day are wanted, such as '22:00-07:00'"
+LISTEN = "a port such as 9470, or '127.0.0.1:9470', is wanted"
+LOOPBACK = "127.0.0.1"
 DURATION = "a duration such as 30s, 5m, 2h or 1d is wanted"
 BUILT_IN_CHECKS = [
     "components",
@@ -42,6 +47,7 @@ BUILT_IN_CHECKS = [
     "ruff",
     "pre-commit",
 ]
+EVENT_NAMES = [event.value for event in Event]
 SCOPES = ["tree", "diff", "commits", "wave"]
 SEVERITIES = ["block", "warn"]
 PROVIDED_VARIABLES = {
@@ -200,6 +206,45 @@ def read_pattern(value: object) -> str:
     return text
 
 
+def read_service(value: object) -> str:
+    """What is wrong is said without the text: it may be a secret."""
+    if not isinstance(value, str):
+        raise ValueError(f"{_kind(value)}; {SERVICE}")
+    if value.startswith("env:"):
+        if not re.fullmatch(VARIABLE, value.removeprefix("env:")):
+            raise ValueError("no variable's name behind env:; letters, digits and _ are allowed")
+    elif not value.removeprefix("file:").strip() or not re.match(r"[a-z][a-z0-9+]*://|\$\{|file:", value):
+        raise ValueError(f"no address that can be told; {SERVICE}")
+    return value
+
+
+def _kind(value: object) -> str:
+    return "found a list" if isinstance(value, list) else "found no text"
+
+
+def read_quiet(value: object) -> tuple[int, int]:
+    """Minutes after midnight."""
+    written = value.raw if isinstance(value, Unquoted) else value
+    if not isinstance(written, str):
+        raise ValueError(f"{found(value)}; {QUIET}")
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d) ?[-–] ?([01]?\d|2[0-3]):([0-5]\d)", written)
+    if not match:
+        raise ValueError(f"{quoted(written)} is no part of a day; {QUIET}")
+    begins, ends = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
+    if begins == ends:
+        raise ValueError(f"{quoted(written)} is no time at all, or all day; {QUIET}")
+    return begins, ends
+
+
+def read_listen(value: object) -> tuple[str, int]:
+    """Host and port; a port alone is one of this machine's own."""
+    written = value.raw if isinstance(value, Unquoted) else value
+    match = re.fullmatch(r"(?:([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):)?(\d{1,5})", str(written))
+    if not match or isinstance(written, (list, dict)) or not 0 < int(match[2]) < 65536:
+        raise ValueError(f"{found(value)}; {LISTEN}")
+    return (match[1] or LOOPBACK).strip("[]"), int(match[2])
+
+
 def _quote_it(value: object) -> str:
     if not isinstance(value, Unquoted):
         return ""
@@ -279,6 +324,20 @@ RepositoryPath = Annotated[str, PlainValidator(read_path), _text_schema()]
 Directory = Annotated[str, PlainValidator(read_directory), _text_schema()]
 Worktree = Annotated[str, PlainValidator(read_worktree), _text_schema()]
 Address = Annotated[str, PlainValidator(read_address), _text_schema()]
+Service = Annotated[str, PlainValidator(read_service), _text_schema()]
+EventName = Annotated[
+    str, PlainValidator(_one_of("event", EVENT_NAMES)), WithJsonSchema({"enum": EVENT_NAMES})
+]
+Quiet = Annotated[
+    tuple[int, int],
+    PlainValidator(read_quiet),
+    _text_schema(r"[0-9]{1,2}:[0-9]{2} ?[-–] ?[0-9]{1,2}:[0-9]{2}"),
+]
+Listen = Annotated[
+    tuple[str, int],
+    PlainValidator(read_listen),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1, "maximum": 65535}]}),
+]
 RequirementText = Annotated[str, PlainValidator(read_requirement), _text_schema()]
 Pattern = Annotated[str, PlainValidator(read_pattern), _text_schema()]
 Need = Annotated[

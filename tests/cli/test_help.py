@@ -32,6 +32,10 @@ NESTED = (
     "wave merge",
     "wave rollback",
     "wave reland",
+    "notify test",
+    "service install",
+    "service uninstall",
+    "service status",
 )
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.support.project import Project
 
 HEAVY = {"rich", "jinja2", "yaml", "paramiko", "git", "libtmux", "sqlite3", "torch", "uvicorn", "apscheduler"}
+HEAVY |= {"apprise", "requests", "prometheus_client"}
 
 SCRIPT = """\
 import json, sys

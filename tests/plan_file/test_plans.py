@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.plan import Gate, Heartbeat, Host, Plan, RestartPolicy, Retention, Stage, SyncPolicy
+from orchestrator.core.plan import (
+    Gate,
+    Heartbeat,
+    Host,
+    MetricsPolicy,
+    NotifyPolicy,
+    Plan,
+    QuietHours,
+    RestartPolicy,
+    Retention,
+    Stage,
+    SyncPolicy,
+)
 from orchestrator.errors import UsageError
 from orchestrator.plan_file import find_plan, load_plan
 
@@ -149,7 +161,10 @@ gates:
     scope: wave
   n: {run: make, scope: diff, inputs: [src/, tests/*.py]}
 agents: {coder: {run: "agent {brief}", resume: agent -c, brief: do it, env: {A: b, C: d}, asks: ['go on[?]']}}
-notify: {urls: ["https://example.org"], on: [held, failed]}
+notify:
+  {urls: ["json://example.org/s3cret"], on: [held, failed], digest: 10m, quiet: 22:00-07:00,
+   ping: "https://example.org/s3cret", every: 2m}
+metrics: {listen: 9470}
 retention: {logs: 30d, results: 7d, journal: 1d}
 waves:
   1:
@@ -178,8 +193,17 @@ waves:
     assert work.stages == (Stage(name="agent", run='agent "$ORCHESTRATOR_BRIEF"', resume="agent -c"),)
     assert work.env == {"A": "b", "C": "e"}
     assert (work.worktree, work.results) == ("../w", "out")
+    assert plan.notify == NotifyPolicy(
+        urls=("json://example.org/s3cret",),
+        on=("held", "failed"),
+        digest_s=600.0,
+        quiet=QuietHours(begins=22 * 60, ends=7 * 60),
+        ping="https://example.org/s3cret",
+        ping_every_s=120.0,
+    )
+    assert plan.metrics == MetricsPolicy(host="127.0.0.1", port=9470)
+    assert "s3cret" not in repr(plan)
     assert [(entry.place, entry.key) for entry in plan.not_built] == [
-        ("plan", "notify"),
         ("host far", "engine: slurm"),
         ("wave 1", "winner"),
     ]

@@ -324,6 +324,53 @@ waves:
             "7:58: 'loss' is no requirement; write 'loss < 0.1' (< <= > >= == !=) or 'improving(loss)'",
         ],
     ),
+    "addresses_are_never_repeated": (
+        """\
+version: 1
+project: demo
+waves: {1: {workstreams: {a: {branch: a}}}}
+notify:
+  urls: [s3cr3t, 12, "env:a b", "file:", {token: s3cr3t}, [s3cr3t], "file:~/x", "slack://${A}/s3cr3t"]
+  ping: 12:30
+""",
+        [
+            "5:10: no address that can be told; a URL of Apprise such as json://host/path, env:NAME or file:PATH is wanted",
+            "5:18: found no text; a URL of Apprise such as json://host/path, env:NAME or file:PATH is wanted",
+            "5:22: no variable's name behind env:; letters, digits and _ are allowed",
+            "5:33: no address that can be told; a URL of Apprise such as json://host/path, env:NAME or file:PATH is wanted",
+            "5:42: found no text; a URL of Apprise such as json://host/path, env:NAME or file:PATH is wanted",
+            "5:59: found a list; a URL of Apprise such as json://host/path, env:NAME or file:PATH is wanted",
+            "6:9: found no text; a URL of Apprise such as json://host/path, env:NAME or file:PATH is wanted",
+        ],
+    ),
+    "when_and_what_people_are_told": (
+        """\
+version: 1
+project: demo
+waves: {1: {workstreams: {a: {branch: a}}}}
+notify: {urls: env:X, on: [helt, failed], quiet: 22:00, digest: 10}
+metrics: {listen: "0.0.0.0:9470"}
+""",
+        [
+            "4:28: unknown event 'helt'; allowed: disk-full, done, failed, gates-red, held, host-back, host-lost, landed, rolled-back, stalled, waiting-for-input, wave-ready; did you mean 'held'?",
+            "4:50: '22:00' is no part of a day; hours of a day are wanted, such as '22:00-07:00'",
+            "4:65: '10' is no duration; a duration such as 30s, 5m, 2h or 1d is wanted; add a unit: 10s",
+            "5:19: '0.0.0.0' can be reached from other machines; listen on 127.0.0.1, or add 'public: true'",
+        ],
+    ),
+    "hours_that_are_none": (
+        """\
+version: 1
+project: demo
+waves: {1: {workstreams: {a: {branch: a}}}}
+notify: {quiet: "07:00-07:00"}
+metrics: {listen: 70000}
+""",
+        [
+            "4:17: '07:00-07:00' is no time at all, or all day; hours of a day are wanted, such as '22:00-07:00'",
+            "5:19: '70000' is a number in YAML; a port such as 9470, or '127.0.0.1:9470', is wanted",
+        ],
+    ),
 }
 
 

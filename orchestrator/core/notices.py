@@ -1,0 +1,188 @@
+"""What people are told of: facts and conditions as notices. When they are told is in `posting`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from orchestrator.core import facts as f
+from orchestrator.core.facts import Fact
+from orchestrator.core.gating import Outcome, Tips, WaveState, to_land, wave_state
+from orchestrator.core.observation import Observation, advance_counter
+from orchestrator.core.plan import LOCAL, Plan, WaveNumber, Workstream
+from orchestrator.core.state import State
+from orchestrator.core.status import state_in_words
+
+GIB = 1024**3
+DISK_FULL_BYTES = 1 * GIB
+DISK_FREE_AGAIN_BYTES = 3 * GIB // 2
+
+TEXT_LIMIT = 300
+
+
+class Event(Enum):
+    """The values are the words of the plan's `notify.on`."""
+
+    HELD = "held"
+    FAILED = "failed"
+    STALLED = "stalled"
+    WAITING_FOR_INPUT = "waiting-for-input"
+    DONE = "done"
+    GATES_RED = "gates-red"
+    WAVE_READY = "wave-ready"
+    LANDED = "landed"
+    ROLLED_BACK = "rolled-back"
+    HOST_LOST = "host-lost"
+    HOST_BACK = "host-back"
+    DISK_FULL = "disk-full"
+
+
+USUAL_EVENTS = tuple(event for event in Event if event not in (Event.DONE, Event.HOST_BACK))
+"""What is told where the plan lists no events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something to tell; equal ones become one with a `count`.
+
+    `subject` is a workstream, a wave or a host. `first` and `last` are seconds since the epoch, `text` is
+    of the last one.
+    """
+
+    event: Event
+    subject: str
+    text: str
+    first: float
+    last: float
+    count: int = 1
+
+    def and_then(self, later: Notice) -> Notice:
+        return Notice(
+            event=self.event,
+            subject=self.subject,
+            text=later.text,
+            first=self.first,
+            last=later.last,
+            count=self.count + later.count,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Something that is so for a while. It is told once for each `mark`; None: it is over."""
+
+    event: Event
+    subject: str
+    mark: str | None
+    text: str = ""
+
+
+Told = Mapping[tuple[Event, str], str]
+"""The marks of the conditions that were told, or that nobody needs to be told of."""
+
+
+def notice_of(fact: Fact, at: float) -> Notice | None:
+    """What a fact tells people; None for what they need not know at once."""
+    match fact:
+        case f.StageHeld():
+            return _notice(Event.HELD, fact.workstream, "; ".join(fact.unmet), at)
+        case f.GaveUp():
+            return _notice(Event.FAILED, fact.workstream, fact.reason, at)
+        case f.LaunchRefused():
+            return _notice(Event.FAILED, fact.workstream, fact.message, at)
+        case f.StagePassed(next_stage=None):
+            return _notice(Event.DONE, fact.workstream, "", at)
+        case f.HostLost():
+            return _notice(Event.HOST_LOST, fact.host, fact.reason, at)
+        case f.HostBack():
+            return _notice(Event.HOST_BACK, fact.host, "", at)
+        case f.GateFinished(ok=False):
+            return _red(fact, at)
+        case f.WaveLanded():
+            return _landed(fact, at)
+        case f.WaveRolledBack():
+            return _notice(Event.ROLLED_BACK, _wave(fact.wave), " ".join(fact.landed), at)
+    return None
+
+
+def conditions(plan: Plan, state: State, observation: Observation, tips: Tips, now: float) -> list[Condition]:
+    """What no fact says: who is stalled, and which waves could land. `now` is monotonic."""
+    stalled = (_stalled(plan, state, observation, w, now) for w in plan.workstreams.values())
+    ready = (_ready(plan, state, tips, number) for number in plan.waves)
+    return [one for one in (*stalled, *ready) if one is not None]
+
+
+def disk_condition(free_bytes: int) -> Condition | None:
+    """None between the two limits: what was true before still is."""
+    if free_bytes < DISK_FULL_BYTES:
+        text = f"{free_bytes / GIB:.1f} GiB left under the repository"
+        return Condition(event=Event.DISK_FULL, subject=LOCAL, mark="full", text=text)
+    if free_bytes > DISK_FREE_AGAIN_BYTES:
+        return Condition(event=Event.DISK_FULL, subject=LOCAL, mark=None)
+    return None
+
+
+def news(found: list[Condition], told: Told, at: float) -> tuple[list[Notice], Told]:
+    """Notices of the conditions that are new, and what has been told with them."""
+    after, notices = dict(told), []
+    for one in found:
+        key = (one.event, one.subject)
+        if one.mark is None:
+            after.pop(key, None)
+        elif after.get(key) != one.mark:
+            after[key] = one.mark
+            notices.append(_notice(one.event, one.subject, one.text, at))
+    return notices, after
+
+
+def one_line(text: str) -> str:
+    """Texts of workers and programs: without line ends or control characters, and of bounded length."""
+    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return plain if len(plain) <= TEXT_LIMIT else plain[: TEXT_LIMIT - 1] + "…"
+
+
+def _notice(event: Event, subject: str, text: str, at: float) -> Notice:
+    return Notice(event=event, subject=subject, text=one_line(text), first=at, last=at)
+
+
+def _red(fact: f.GateFinished, at: float) -> Notice | None:
+    """A gate without a verdict accuses nobody, and is tried again."""
+    if fact.outcome == Outcome.INFRASTRUCTURE.value:
+        return None
+    why = fact.message.partition("\n")[0]
+    text = f"{fact.gate} at {fact.commit[:12]}" + (f": {why}" if why else "")
+    return _notice(Event.GATES_RED, fact.workstream or _wave(fact.wave), text, at)
+
+
+def _landed(fact: f.WaveLanded, at: float) -> Notice:
+    rest = f", without {' '.join(fact.left_out)}" if fact.left_out else ""
+    return _notice(Event.LANDED, _wave(fact.wave), f"{' '.join(fact.landed)} on {fact.base}{rest}", at)
+
+
+def _wave(number: int) -> str:
+    return f"wave {number}"
+
+
+def _stalled(
+    plan: Plan, state: State, observation: Observation, workstream: Workstream, now: float
+) -> Condition | None:
+    launch = state.of(workstream.name).launch
+    pulse = observation.pulse(launch.id) if launch else None
+    if launch is None or pulse is None:
+        return None
+    word, reason = state_in_words(plan, state, observation, workstream, now)
+    if word != "stale":
+        return None
+    # Ages begin anew with each daemon; what the worker counts itself does not.
+    mark = f"{launch.id} {advance_counter(pulse.seen)}"
+    return Condition(event=Event.STALLED, subject=workstream.name, mark=mark, text=reason)
+
+
+def _ready(plan: Plan, state: State, tips: Tips, number: WaveNumber) -> Condition | None:
+    if wave_state(plan, state, tips, number) is not WaveState.READY:
+        return None
+    members = to_land(plan, state, number)
+    mark = " ".join(f"{w.name}@{tips.commits[w.name]}" for w in members)
+    text = f"orchestrator wave merge {number}"
+    return Condition(event=Event.WAVE_READY, subject=_wave(number), mark=mark, text=text)
