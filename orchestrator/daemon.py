@@ -69,6 +69,8 @@ class Daemon:
     def __init__(self, plan: Plan, home: Home, journal: Journal) -> None:
         self._home = home
         self._inbox: SimpleQueue[Message] = SimpleQueue()
+        # First: it takes what is for this process alone out of the environment.
+        self._beacons = Beacons(home.state, lambda: self._loop.view, lambda: self._caller_env)
         self._caller_env: Mapping[str, str] = dict(os.environ)
         self._harvest_at = 0.0
         self._errand = threading.Lock()
@@ -78,7 +80,6 @@ class Daemon:
         self._closing = False
         self._broken: JournalError | None = None
         daemon = DaemonStatus(running=True, pid=os.getpid())
-        self._beacons = Beacons(home.state, lambda: self._loop.view, lambda: self._caller_env)
         self._loop = Loop(journal, plan, daemon, self._inbox, self._hooks())
         self._loop.write(_opening_facts(self._loop.view.state, plan))
         self._sites = Sites(plan, home)

@@ -10,6 +10,7 @@ from orchestrator.cli.options import AsJson, PlanFile
 from orchestrator.cli.printing import note, tell, tell_json
 
 if TYPE_CHECKING:
+    from orchestrator.core.plan import NotifyPolicy, Plan
     from orchestrator.systemd.unit import Unit
 
 _LINGER = Path("/var/lib/systemd/linger")
@@ -18,8 +19,9 @@ _SYSTEMD_RUNS = Path("/run/systemd/system")
 
 def install(plan: PlanFile = None, as_json: AsJson = False) -> None:
     """Write the unit of this project's daemon for systemctl --user; it starts nothing."""
-    unit, path = _unit(plan)
+    loaded, unit, path = _unit(plan)
     text = unit.text()
+    unit.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     steps = _steps(unit)
@@ -29,13 +31,14 @@ def install(plan: PlanFile = None, as_json: AsJson = False) -> None:
     tell(f"wrote {path}")
     if not _SYSTEMD_RUNS.is_dir():
         note("systemd does not run on this machine: the unit waits until it does")
+    _note_variables(loaded.notify)
     for step in steps:
         tell(f"    → {step}")
 
 
 def uninstall(plan: PlanFile = None, as_json: AsJson = False) -> None:
     """Remove the unit; a daemon that runs goes on."""
-    unit, path = _unit(plan)
+    _, unit, path = _unit(plan)
     was_there = path.exists()
     path.unlink(missing_ok=True)
     steps = ["systemctl --user daemon-reload"] if was_there else []
@@ -49,11 +52,11 @@ def uninstall(plan: PlanFile = None, as_json: AsJson = False) -> None:
 
 def status(plan: PlanFile = None, as_json: AsJson = False) -> None:
     """Show whether the unit is written and current, whether it is enabled and runs, and lingering."""
-    unit, path = _unit(plan)
+    _, unit, path = _unit(plan)
     found = {
         "unit": str(path),
         "installed": path.exists(),
-        "current": path.exists() and path.read_text(encoding="utf-8", errors="replace") == unit.text(),
+        "current": path.exists() and unit.is_written_in(path.read_text(encoding="utf-8", errors="replace")),
         "enabled": _systemctl("is-enabled", unit.name),
         "active": _systemctl("is-active", unit.name),
         "lingering": (_LINGER / user_name()).exists(),
@@ -69,7 +72,7 @@ def status(plan: PlanFile = None, as_json: AsJson = False) -> None:
     tell(f"outlives your logout: {'yes' if found['lingering'] else advice}")
 
 
-def _unit(plan: Path | None) -> tuple[Unit, Path]:
+def _unit(plan: Path | None) -> tuple[Plan, Unit, Path]:
     import os
     import sys
 
@@ -77,10 +80,18 @@ def _unit(plan: Path | None) -> tuple[Unit, Path]:
 
     here = find_here(plan)
     loaded = here.load_plan()
-    unit = unit_of(
-        loaded.project, Path(loaded.source), here.state_paths, sys.executable, os.environ.get("PATH", "")
-    )
-    return unit, unit_folder(os.environ, Path.home()) / unit.name
+    unit = unit_of(loaded, here.state_paths, sys.executable, os.environ.get("PATH", ""))
+    return loaded, unit, unit_folder(os.environ, Path.home()) / unit.name
+
+
+def _note_variables(policy: NotifyPolicy) -> None:
+    """What a shell exports, no service has."""
+    from orchestrator.notify.services import variables_of
+
+    addresses = [*policy.urls, *([policy.ping] if policy.ping else [])]
+    names = dict.fromkeys(name for spec in addresses for name in variables_of(spec))
+    if names:
+        note(f"the service lacks {' and '.join(names)} until orchestrator up is typed; file:PATH needs none")
 
 
 def _steps(unit: Unit) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator.core.notices import Event, Notice
 from orchestrator.core.plan import NotifyPolicy
 
-GATHER_S = 3.0
+GATHER_S = 2.0
 """What happens within so short a time is told together, also without a digest."""
 
 FIRST_PAUSE_S = 60.0

@@ -53,7 +53,7 @@ class Notifier:
         self._unwritable = False
         self._complained: dict[str, str] = {}
         self._stop = threading.Event()
-        self.ledger = self._saved = self._opened()
+        self.ledger, self._saved = self._opened(), Ledger()
         self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
 
     def start(self) -> None:

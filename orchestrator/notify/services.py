@@ -55,6 +55,11 @@ def urls_of(spec: str, env: Mapping[str, str], folder: Path) -> tuple[str, ...]:
     return (_VARIABLE.sub(lambda match: _variable(match[1], env), spec),)
 
 
+def variables_of(spec: str) -> tuple[str, ...]:
+    """The names of the variables that an entry of the plan is read from."""
+    return (spec.removeprefix("env:"),) if spec.startswith("env:") else tuple(_VARIABLE.findall(spec))
+
+
 def _variable(name: str, env: Mapping[str, str]) -> str:
     value = env.get(name, "").strip()
     if not value:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.core.plan import Plan
 from orchestrator.errors import UsageError
 from orchestrator.settings import StatePaths
 
@@ -40,6 +41,10 @@ class Unit:
             watchdog=WATCHDOG_S,
             stop=STOP_S,
         )
+
+    def is_written_in(self, text: str) -> bool:
+        """Whether that is this unit; the PATH is that of whichever shell it was written from."""
+        return _without_path(text) == _without_path(self.text())
 
 
 _TEMPLATE = """\
@@ -77,8 +82,18 @@ def unit_folder(env: Mapping[str, str], home: Path) -> Path:
     return (Path(named) if named.startswith("/") else home / ".config") / "systemd" / "user"
 
 
-def unit_of(project: str, plan: Path, state: StatePaths, python: str, search_path: str) -> Unit:
-    return Unit(project=project, plan=plan, python=python, search_path=search_path, log=state.log)
+def unit_of(plan: Plan, state: StatePaths, python: str, search_path: str) -> Unit:
+    return Unit(
+        project=plan.project,
+        plan=Path(plan.source),
+        python=python,
+        search_path=search_path,
+        log=state.log,
+    )
+
+
+def _without_path(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith('Environment="PATH=')]
 
 
 def _argument(text: str) -> str:
