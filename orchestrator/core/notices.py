@@ -91,6 +91,8 @@ def notice_of(fact: Fact, at: float) -> Notice | None:
             return _notice(Event.FAILED, fact.workstream, fact.reason, at)
         case f.LaunchRefused():
             return _notice(Event.FAILED, fact.workstream, fact.message, at)
+        case f.InputAwaited():
+            return _notice(Event.WAITING_FOR_INPUT, fact.workstream, fact.line, at)
         case f.StagePassed(next_stage=None):
             return _notice(Event.DONE, fact.workstream, "", at)
         case f.HostLost():

@@ -77,13 +77,13 @@ def test_validate_prints_problems_as_json(planned: Project) -> None:
 
 
 def test_a_key_without_machinery_is_a_warning_to_validate_and_an_error_to_up(planned: Project) -> None:
-    planned.plan(PLAN + "retention: {logs: 30d}\n")
+    planned.plan(PLAN.replace("goal: shared", "winner: max(acc)"))
     validated, started = planned.run("validate"), planned.run("up")
     assert validated.code == 0
-    assert "retention" in validated.err
+    assert "winner" in validated.err
     assert "not built yet" in validated.err
     assert started.code == 2
-    assert "retention" in started.err
+    assert "winner" in started.err
     assert planned.run("status", "--json").json["daemon"]["running"] is False
 
 

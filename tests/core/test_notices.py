@@ -54,6 +54,10 @@ LANDED = f.WaveLanded(
         ),
         (f.StagePassed(workstream="a", launch=LAUNCH, next_stage=None), (Event.DONE, "a", "")),
         (f.StagePassed(workstream="a", launch=LAUNCH, next_stage=1), None),
+        (
+            f.InputAwaited(workstream="a", launch=LAUNCH, line="Go on? [y/n]"),
+            (Event.WAITING_FOR_INPUT, "a", "Go on? [y/n]"),
+        ),
         (f.HostLost(host="gpu", reason="timed out"), (Event.HOST_LOST, "gpu", "timed out")),
         (RED, (Event.GATES_RED, "wave 1", "tests at cccccccccccc: 2 failed")),
         (replace(RED, outcome="infrastructure"), None),
