@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -102,10 +103,11 @@ class Beacons:
             self._notifier.start()
         elif not plan.notify.urls:
             if self._notifier is not None:
-                self._notifier.close()
+                self._notifier.close(forget=True)
                 self._notifier = None
             # What happens while nobody is told must not be told when somebody is again.
-            ledger_file(self._paths.root).unlink(missing_ok=True)
+            with suppress(OSError):
+                ledger_file(self._paths.root).unlink()
 
     def _adopt_ping(self, plan: Plan) -> None:
         policy = plan.notify

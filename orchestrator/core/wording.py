@@ -10,7 +10,7 @@ from orchestrator.core.notices import Event, Notice
 
 Level = Literal["info", "success", "warning", "failure"]
 
-NAMES_SHOWN = 12
+NAMES_SHOWN = 8
 REASONS_SHOWN = 5
 OLD_S = 120.0
 """What happened so long before it is told is told with its time of day."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,10 +31,10 @@ def deliver(
         urls = urls_of(service.spec, env, folder)
     except UsageError as error:
         return error.message
-    return one_line(without_secrets(_ask_child(urls, message, env, deadline_s), urls))
+    return one_line(without_secrets(_ask_child(urls, message, deadline_s), urls))
 
 
-def _ask_child(urls: Sequence[str], message: Message, env: Mapping[str, str], deadline_s: float) -> str:
+def _ask_child(urls: Sequence[str], message: Message, deadline_s: float) -> str:
     document = {"urls": list(urls), "title": message.title, "body": message.body, "level": message.level}
     try:
         done = subprocess.run(
@@ -43,7 +44,8 @@ def _ask_child(urls: Sequence[str], message: Message, env: Mapping[str, str], de
             timeout=deadline_s,
             check=False,
             cwd="/",
-            env={**env, "PYTHONSAFEPATH": "1"},
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
+            start_new_session=True,
         )
     except subprocess.TimeoutExpired:
         return f"no answer within {deadline_s:.0f} s"

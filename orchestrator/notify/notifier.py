@@ -51,6 +51,7 @@ class Notifier:
         self._now = now
         self._looked_at = -CONDITIONS_EVERY_S
         self._unwritable = False
+        self._forget = False
         self._complained: dict[str, str] = {}
         self._stop = threading.Event()
         self.ledger, self._saved = self._opened(), Ledger()
@@ -59,8 +60,9 @@ class Notifier:
     def start(self) -> None:
         self._thread.start()
 
-    def close(self) -> None:
-        """A message on its way is not waited for: its process ends by itself."""
+    def close(self, *, forget: bool = False) -> None:
+        """A message on its way is not waited for: its process ends by itself. `forget`: write no more."""
+        self._forget = forget
         self._stop.set()
         self._thread.join(timeout=LOOK_EVERY_S * 2)
 
@@ -126,7 +128,7 @@ class Notifier:
         """A cursor alone needs no writing: what it skips would be skipped again. On a full disk the
         memory has to do, for that is when people want to be told."""
         self.ledger = ledger
-        if replace(ledger, cursor=self._saved.cursor) == self._saved:
+        if self._forget or replace(ledger, cursor=self._saved.cursor) == self._saved:
             return
         try:
             write_ledger(ledger_file(self._paths.root), ledger)

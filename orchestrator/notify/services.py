@@ -13,7 +13,7 @@ from orchestrator.errors import UsageError
 
 FILE_LIMIT_BYTES = 64 * 1024
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_PART = re.compile(r"[^/:@?&=,;#\s]{4,}")
+_PART = re.compile(r"[^/:@?&=,;#\s]{3,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,9 @@ def _in_file(path: Path) -> tuple[str, ...]:
 
 def without_secrets(text: str, urls: Iterable[str]) -> str:
     """`text` with every part of the URLs that could be a secret taken out."""
-    parts = {part for url in urls for part in (url, unquote(url), *_PART.findall(url))}
+    parts = {
+        part for url in urls for part in (url, unquote(url), *_PART.findall(url.partition("://")[2] or url))
+    }
     parts |= {unquote(part) for part in parts}
     for part in sorted(parts, key=len, reverse=True):
         text = text.replace(part, "***")
