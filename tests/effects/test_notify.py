@@ -238,6 +238,11 @@ def test_what_apprise_does_not_know_is_said_without_the_address(tmp_path: Path) 
     assert "Apprise knows no service" in said and TOKEN not in said
 
 
+def test_reasons_of_apprise_go_through_the_same_sieve(tmp_path: Path) -> None:
+    (service,) = services(["json://127.0.0.1:1/x"])  # Apprise names the host, which may be a token
+    assert deliver(service, HELLO, env={}, folder=tmp_path).endswith("to ***.")
+
+
 def pinging(heard: Heard, folder: Path, turned_s_ago: float) -> Ping:
     policy = NotifyPolicy(ping="env:HC", ping_every_s=0.05)
     env = {"HC": heard.url("http", "uuid?rid=1")}
