@@ -68,7 +68,8 @@ class Notifier:
 
     def troubles(self) -> tuple[str, ...]:
         """Which services do not take messages, in words. Thread-safe."""
-        return tuple(failure_in_words(failure) for failure in self.ledger.failures.values())
+        failures = tuple(failure_in_words(failure) for failure in self.ledger.failures.values())
+        return (*failures, *(("notify.json cannot be written",) if self._unwritable else ()))
 
     def turn(self) -> None:
         """One look at everything; blocks while messages are handed over."""

@@ -183,6 +183,7 @@ def test_without_room_for_the_ledger_people_are_told_all_the_same(tmp_path: Path
     scene.happens(failed("a"))
     scene.turns(notifier, 0.0, 5.0, 5.0)
     assert heard.titles == ["[p] a failed"]
+    assert notifier.troubles() == ("notify.json cannot be written",)
 
 
 def test_the_journal_of_another_day_tells_nothing(tmp_path: Path, heard: Heard) -> None:
