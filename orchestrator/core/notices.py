@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 
 from orchestrator.core import facts as f
+from orchestrator.core.events import Event
 from orchestrator.core.facts import Fact
 from orchestrator.core.gating import Outcome, Tips, WaveState, to_land, wave_state
 from orchestrator.core.observation import Observation, advance_counter
@@ -21,40 +21,17 @@ DISK_FREE_AGAIN_BYTES = 3 * GIB // 2
 TEXT_LIMIT = 300
 
 
-class Event(Enum):
-    """The values are the words of the plan's `notify.on`."""
-
-    HELD = "held"
-    FAILED = "failed"
-    STALLED = "stalled"
-    WAITING_FOR_INPUT = "waiting-for-input"
-    DONE = "done"
-    GATES_RED = "gates-red"
-    WAVE_READY = "wave-ready"
-    LANDED = "landed"
-    ROLLED_BACK = "rolled-back"
-    HOST_LOST = "host-lost"
-    HOST_BACK = "host-back"
-    DISK_FULL = "disk-full"
-
-
-USUAL_EVENTS = tuple(event for event in Event if event not in (Event.DONE, Event.HOST_BACK))
-"""What is told where the plan lists no events."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """Something to tell; equal ones become one with a `count`.
 
-    `subject` is a workstream, a wave or a host. `first` and `last` are seconds since the epoch, `text` is
-    of the last one.
+    `subject` is a workstream, a wave or a host. `first` is seconds since the epoch, `text` of the last.
     """
 
     event: Event
     subject: str
     text: str
     first: float
-    last: float
     count: int = 1
 
     def and_then(self, later: Notice) -> Notice:
@@ -63,7 +40,6 @@ class Notice:
             subject=self.subject,
             text=later.text,
             first=self.first,
-            last=later.last,
             count=self.count + later.count,
         )
 
@@ -145,7 +121,7 @@ def one_line(text: str) -> str:
 
 
 def _notice(event: Event, subject: str, text: str, at: float) -> Notice:
-    return Notice(event=event, subject=subject, text=one_line(text), first=at, last=at)
+    return Notice(event=event, subject=subject, text=one_line(text), first=at)
 
 
 def _red(fact: f.GateFinished, at: float) -> Notice | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from orchestrator.core.notices import Event, Notice
+from orchestrator.core.events import Event
+from orchestrator.core.notices import Notice
 from orchestrator.core.plan import NotifyPolicy
 
 GATHER_S = 2.0

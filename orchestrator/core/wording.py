@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.core.notices import Event, Notice
+from orchestrator.core.events import Event
+from orchestrator.core.notices import Notice
 
 Level = Literal["info", "success", "warning", "failure"]
 

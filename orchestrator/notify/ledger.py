@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.codec import WireError, build, plain_fields
-from orchestrator.core.notices import Event, Notice, Told
+from orchestrator.core.events import Event
+from orchestrator.core.notices import Notice, Told
 from orchestrator.core.posting import Box, Repeat
 from orchestrator.core.wording import Message
 from orchestrator.supervise.records import replace_file
@@ -94,7 +95,7 @@ def _document(ledger: Ledger) -> dict[str, Any]:
 
 
 def _notice_document(notice: Notice) -> list[Any]:
-    return [notice.event.value, notice.subject, notice.text, notice.first, notice.last, notice.count]
+    return [notice.event.value, notice.subject, notice.text, notice.first, notice.count]
 
 
 def _ledger(document: Any) -> Ledger:
@@ -116,5 +117,5 @@ def _ledger(document: Any) -> Ledger:
     )
 
 
-def _notice(event: str, subject: str, text: str, first: float, last: float, count: int) -> Notice:
-    return Notice(event=Event(event), subject=subject, text=text, first=first, last=last, count=count)
+def _notice(event: str, subject: str, text: str, first: float, count: int) -> Notice:
+    return Notice(event=Event(event), subject=subject, text=text, first=first, count=count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from orchestrator.core.notices import USUAL_EVENTS
+from orchestrator.core.events import USUAL_EVENTS
 from orchestrator.core.plan import MetricsPolicy, NotifyPolicy, QuietHours
 from orchestrator.plan_file.document import MetricsSection, NotifySection
 from orchestrator.plan_file.problems import Problem, quoted

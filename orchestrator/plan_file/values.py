@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from orchestrator.core.notices import Event
+from orchestrator.core.events import Event
 from orchestrator.core.stages import parse_requirement
 from orchestrator.plan_file.durations import parse_duration
 from orchestrator.plan_file.names import address_fault, branch_fault, path_fault

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core import facts as f
+from orchestrator.core.events import Event
 from orchestrator.core.facts import Fact, LaunchId
 from orchestrator.core.gating import Tips
 from orchestrator.core.notices import (
     GIB,
     Condition,
-    Event,
     Notice,
     Told,
     conditions,
@@ -129,7 +129,7 @@ def test_a_disk_is_full_once_until_there_is_room_again() -> None:
 
 
 def notice(event: Event, subject: str, at: float, text: str = "") -> Notice:
-    return Notice(event=event, subject=subject, text=text, first=at, last=at)
+    return Notice(event=event, subject=subject, text=text, first=at)
 
 
 def sent_at(notices: list[Notice], policy: NotifyPolicy, until: float, minute: int = NOON) -> list[float]:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core import facts as f
+from orchestrator.core.events import Event
 from orchestrator.core.facts import Fact, LaunchId
 from orchestrator.core.gating import Tips
-from orchestrator.core.notices import Event
 from orchestrator.core.observation import Observation
 from orchestrator.core.plan import NotifyPolicy, QuietHours
 from orchestrator.core.status import DaemonStatus
