@@ -56,7 +56,7 @@ def put(box: Box, notices: Iterable[Notice], wanted: Collection[str]) -> Box:
         key, lost = (notice.event, notice.subject), (Event.HOST_LOST, notice.subject)
         if notice.event is Event.HOST_BACK and lost in waiting:
             waiting[lost] = replace(waiting[lost], text="it answers again")
-        if notice.event.value in wanted:
+        elif notice.event.value in wanted:
             waiting[key] = waiting[key].and_then(notice) if key in waiting else notice
     return replace(box, waiting=waiting)
 

@@ -188,7 +188,7 @@ def test_quiet_hours_span_midnight_and_keep_what_happens(minute: int, expected: 
 
 def test_only_what_is_wanted_is_kept_and_a_return_is_said_beside_the_loss() -> None:
     lost, back = notice(Event.HOST_LOST, "gpu", 0.0, "timed out"), notice(Event.HOST_BACK, "gpu", 1.0)
-    box = put(Box(), [lost, back, notice(Event.DONE, "a", 0.0)], ("host-lost",))
+    box = put(Box(), [lost, back, notice(Event.DONE, "a", 0.0)], ("host-lost", "host-back"))
     assert [(one.event, one.text) for one in box.waiting.values()] == [(Event.HOST_LOST, "it answers again")]
     again = put(box, [lost], ("host-lost",))
     assert [(one.count, one.text) for one in again.waiting.values()] == [(2, "timed out")]
