@@ -95,9 +95,7 @@ class Api:
         )
 
     async def _status(self, request: HttpRequest) -> Response:
-        status = self._view().status()
-        daemon = replace(status.daemon, troubles=self._shown.troubles())
-        return JSONResponse(asdict(replace(status, daemon=daemon)))
+        return JSONResponse(asdict(replace(self._view().status(), troubles=self._shown.troubles())))
 
     async def _metrics(self, request: HttpRequest) -> Response:
         try:

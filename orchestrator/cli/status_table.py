@@ -75,7 +75,7 @@ def footer(document: Document) -> list[str]:
     ahead = [one for one in document.get("conflicts", ()) if one["conflict"]]
     overlaps = len(document.get("conflicts", ())) - len(ahead)
     daemon = [] if document["daemon"]["running"] else ["no daemon runs; start it with: orchestrator up"]
-    troubles = [one_line(trouble) for trouble in document["daemon"].get("troubles", ())]
+    troubles = [one_line(trouble) for trouble in document.get("troubles", ())]
     return ["", *waves, *_conflicts(ahead, overlaps), *silent, *troubles, *daemon]
 
 

@@ -93,16 +93,16 @@ class ForeseenStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStatus:
-    """`troubles`: what the daemon cannot tell others (messages, pings, figures), in words."""
-
     running: bool
     pid: int | None
-    troubles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """`plan` is the file it follows, `plan_digest` the SHA-256 of its text when it was read."""
+    """`plan` is the file it follows, `plan_digest` the SHA-256 of its text when it was read.
+
+    `troubles`: what the daemon cannot tell others (messages, pings, figures), in words.
+    """
 
     project: str
     plan: str
@@ -112,6 +112,7 @@ class Status:
     workstreams: tuple[WorkstreamStatus, ...]
     waves: tuple[WaveStatus, ...]
     conflicts: tuple[ForeseenStatus, ...]
+    troubles: tuple[str, ...] = ()
 
 
 def status(
