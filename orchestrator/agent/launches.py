@@ -142,4 +142,6 @@ def exit_of(record: ExitRecord | None) -> Exit | None:
         cause=record.cause,
         ended=float(record.ended),
         elapsed_s=float(record.elapsed_s),
+        step=None if record.step is None else float(record.step),
+        detail=record.detail,
     )

@@ -172,6 +172,8 @@ def ended(workstream: str, launch: LaunchId, end: Exit) -> f.LaunchEnded:
         cause=end.cause,
         ended=end.ended,
         elapsed_s=end.elapsed_s,
+        step=end.step,
+        detail=end.detail,
     )
 
 
@@ -227,6 +229,10 @@ _CAUSES = {
     "supervisor-lost": "lost its supervisor",
     "rebooted": "ended when its host rebooted",
     "lost": "left no trace on its host",
+    "memory": "was killed for memory",
+    "gpu-memory": "ran out of GPU memory",
+    "gpu-fault": "failed on its GPU",
+    "disk": "failed on a full disk",
 }
 
 

@@ -12,13 +12,18 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How a run ended: the contents of `exit.json`."""
+    """How a run ended: the contents of `exit.json`.
+
+    `step` is the last that its worker reported, `detail` one line of evidence, for people.
+    """
 
     exit_code: int | None
     signal: str | None
     cause: str
     ended: float
     elapsed_s: float
+    step: float | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

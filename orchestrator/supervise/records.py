@@ -37,6 +37,8 @@ class ExitRecord:
         ended: float,
         elapsed_s: float,
         leftovers: int,
+        step: float | None = None,
+        detail: str = "",
     ) -> None:
         self.launch = launch
         self.attempt = attempt
@@ -47,6 +49,8 @@ class ExitRecord:
         self.ended = ended
         self.elapsed_s = elapsed_s
         self.leftovers = leftovers
+        self.step = step
+        self.detail = detail
 
 
 def leads_out(results: str, cwd: str) -> bool:

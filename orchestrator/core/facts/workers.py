@@ -84,7 +84,10 @@ class LaunchRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchEnded:
-    """`ended` is the host's clock, for people; `elapsed_s` was measured by the supervisor."""
+    """`ended` is the host's clock, for people; `elapsed_s` was measured by the supervisor.
+
+    `cause` and what else is known are those of the host's exit record.
+    """
 
     workstream: str
     launch: LaunchId
@@ -93,6 +96,8 @@ class LaunchEnded:
     cause: str
     ended: float
     elapsed_s: float
+    step: float | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
