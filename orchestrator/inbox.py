@@ -41,6 +41,8 @@ class HostAnswered:
     boot_id: str
     launches: tuple[LaunchSeen, ...]
     gpus_of_gates: tuple[int, ...] = ()
+    disk_free_bytes: int | None = None
+    disk_total_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -191,7 +191,13 @@ class Loop:
         before = self.view.observation.hosts.get(message.host, HostSeen())
         if before.reachable is not True:
             self.write([f.HostBack(host=message.host, boot_id=message.boot_id)])
-        seen = HostSeen(reachable=True, boot_id=message.boot_id, gpus_of_gates=message.gpus_of_gates)
+        seen = HostSeen(
+            reachable=True,
+            boot_id=message.boot_id,
+            gpus_of_gates=message.gpus_of_gates,
+            disk_free_bytes=message.disk_free_bytes,
+            disk_total_bytes=message.disk_total_bytes,
+        )
         self._host_seen(message.host, seen)
         observation = self.view.observation.with_pulses(message.launches, message.asked_at, time.monotonic())
         self.view = replace(self.view, observation=observation)

@@ -26,6 +26,8 @@ def observe(site: Site, plan: Plan, state: State) -> HostAnswered:
         boot_id=seen.boot_id,
         launches=seen.launches,
         gpus_of_gates=gpus_of_gates(site.home, site.host),
+        disk_free_bytes=seen.disk_free_bytes,
+        disk_total_bytes=seen.disk_total_bytes,
     )
 
 

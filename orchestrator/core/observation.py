@@ -67,13 +67,16 @@ class LaunchSeen:
 class HostSeen:
     """`reachable` is None until the first answer or failure.
 
-    `gpus_of_gates` are the devices that gates hold there, one entry for each share.
+    `gpus_of_gates` are the devices that gates hold there, one entry for each share. The disk is that
+    of the worktrees.
     """
 
     reachable: bool | None = None
     reason: str = ""
     boot_id: str | None = None
     gpus_of_gates: tuple[int, ...] = ()
+    disk_free_bytes: int | None = None
+    disk_total_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

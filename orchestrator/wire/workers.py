@@ -149,8 +149,12 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
+    """The disk is the one that holds the worktrees, None where it cannot be measured."""
+
     boot_id: str
     launches: tuple[LaunchSeen, ...]
+    disk_free_bytes: int | None = None
+    disk_total_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
