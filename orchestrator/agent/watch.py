@@ -42,6 +42,7 @@ class _Known:
     folder: str
     results: str
     log: str
+    begun_ns: int = 0
     exit: Exit | None = None
     beat_stamp: Stamp = None
     beat_seq: int = 0
@@ -94,7 +95,9 @@ class Watch:
             spec = load_json(folder / "spec.json")
             if not spec:
                 return None
-            known = _Known(str(folder), watched.results, str(spec.get("log") or ""))
+            begun = _stamp(f"{folder}/spec.json")
+            log = str(spec.get("log") or "")
+            known = _Known(str(folder), watched.results, log, begun[0] if begun else 0)
             self._known[key] = known
         return known
 
@@ -128,6 +131,7 @@ class Watch:
             output_seq=known.output_seq,
             progress=known.progress,
             progress_error=known.progress_error,
+            reported=known.progress_stamp is not None and known.progress_stamp[0] >= known.begun_ns,
             last_line=known.last_line,
         )
 

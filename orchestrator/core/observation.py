@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from orchestrator.core.divergence import Reports
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
@@ -47,8 +49,9 @@ class LaunchSeen:
     """`alive`: its supervisor holds its lock. `unknown`: no trace of the launch on this host.
 
     `exit` is set once it ended, `metrics_file` then holds what the run itself wrote as metrics.
-    `progress_error` says why a progress file could not be read. `asks` is the line with which it waits
-    for somebody to type.
+    `progress_error` says why a progress file could not be read. `reported`: this run wrote that file,
+    by the host's own clock; otherwise it is what an earlier one left. `asks` is the line with which it
+    waits for somebody to type.
     """
 
     launch: str
@@ -59,6 +62,7 @@ class LaunchSeen:
     output_seq: int = 0
     progress: Progress | None = None
     progress_error: str | None = None
+    reported: bool = False
     last_line: str = ""
     asks: str | None = None
 
@@ -79,29 +83,62 @@ class HostSeen:
     disk_total_bytes: int | None = None
 
 
+GAP_S = 20.0
+"""Answers further apart than this leave a time that nobody has watched."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
     """A run as last seen, with our own clock's reading of when its counters last moved.
 
     Ages are differences on the daemon's monotonic clock: no host's clock is compared with another.
     `asked_at` is when the question left that this answers: what happened later it cannot know.
+    `seen_at` is when the answer came, `watched_from` when the answers began to come without a gap.
     """
 
     seen: LaunchSeen
     asked_at: float
+    seen_at: float
+    watched_from: float
     beat_at: float
     advance_at: float
+    reports: Reports = field(default_factory=Reports)
+
+    @classmethod
+    def first(cls, seen: LaunchSeen, asked_at: float, now: float) -> Pulse:
+        return cls(
+            seen=seen,
+            asked_at=asked_at,
+            seen_at=now,
+            watched_from=now,
+            beat_at=now,
+            advance_at=now,
+            reports=_reports_after(Reports(), seen),
+        )
 
     def after(self, seen: LaunchSeen, asked_at: float, now: float) -> Pulse:
-        beat_at = self.beat_at if seen.beat_seq == self.seen.beat_seq else now
-        advanced = advance_counter(seen) != advance_counter(self.seen)
-        advance_at = now if advanced else self.advance_at
-        return Pulse(seen=seen, asked_at=asked_at, beat_at=beat_at, advance_at=advance_at)
+        return Pulse(
+            seen=seen,
+            asked_at=asked_at,
+            seen_at=now,
+            watched_from=now if now - self.seen_at > GAP_S else self.watched_from,
+            beat_at=self.beat_at if seen.beat_seq == self.seen.beat_seq else now,
+            advance_at=self.advance_at if advance_counter(seen) == advance_counter(self.seen) else now,
+            reports=_reports_after(self.reports, seen),
+        )
+
+
+def _reports_after(reports: Reports, seen: LaunchSeen) -> Reports:
+    """An earlier attempt's last report says nothing about this one."""
+    progress = seen.progress
+    if progress is None or not seen.reported:
+        return reports
+    return reports.after(progress.seq, progress.step, progress.metrics, progress.not_finite)
 
 
 def advance_counter(seen: LaunchSeen) -> tuple[int, int]:
-    """What moves while a worker advances: its progress, or its terminal where it writes none."""
-    if seen.progress is not None:
+    """What moves while a worker advances: its progress, or its terminal until it writes some."""
+    if seen.progress is not None and seen.reported:
         return (seen.progress.seq, 0)
     return (0, seen.output_seq)
 
@@ -131,8 +168,9 @@ class Observation:
         pulses = dict(self.pulses)
         for one in seen:
             before = pulses.get(one.launch)
-            first = Pulse(seen=one, asked_at=asked_at, beat_at=now, advance_at=now)
-            pulses[one.launch] = before.after(one, asked_at, now) if before else first
+            pulses[one.launch] = (
+                before.after(one, asked_at, now) if before else Pulse.first(one, asked_at, now)
+            )
         return replace(self, pulses=pulses)
 
 
