@@ -285,7 +285,8 @@ def _accepted(view: View, name: str, by: str) -> f.HoldAccepted:
     if not isinstance(record.phase, Held):
         raise Refused(f"{name} is not held.", f"orchestrator status {name}")
     workstream = view.plan.workstream(name)
-    return f.HoldAccepted(workstream=name, by=by, next_stage=next_stage(workstream, record.stage))
+    following = record.stage if record.phase.repeats else next_stage(workstream, record.stage)
+    return f.HoldAccepted(workstream=name, by=by, next_stage=following)
 
 
 # --- answers --------------------------------------------------------------------------------------

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact, LaunchId
-from orchestrator.core.observation import Exit, Observation
+from orchestrator.core.liveness import stands_still, watched_silence_s
+from orchestrator.core.needless import needless
+from orchestrator.core.observation import Exit, Observation, Pulse
 from orchestrator.core.placement import devices_of, free_gpus, holders
-from orchestrator.core.plan import Plan, RestartPolicy, Stage, Workstream
+from orchestrator.core.plan import Plan, Stage, Workstream
+from orchestrator.core.restarts import after_bad_end
 from orchestrator.core.state import (
     Ended,
     LaunchRecord,
@@ -24,10 +27,6 @@ from orchestrator.core.waiting import blockers
 
 SHELL_STAGE = "shell"
 """The stage of a workstream without a command: a shell that people type into."""
-
-BACKOFF_LIMIT_S = 900.0
-CONFIGURATION_ERROR = 2
-"""Exit code of a worker that says: do not retry, mend the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,22 @@ class JudgeStage:
         return f"judge {self.launch.id}"
 
 
-Effect = StartWorker | StopWorker | JudgeStage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepStacks:
+    """Keep where a worker stands that stopped to advance after its report `seq`."""
+
+    workstream: Workstream
+    launch: LaunchRecord
+    seq: int
+    step: float | None
+    silent_s: float
+
+    @property
+    def key(self) -> str:
+        return f"stacks {self.launch.id} {self.seq}"
+
+
+Effect = StartWorker | StopWorker | JudgeStage | KeepStacks
 """What a host's lane performs. Each has a key, and does no harm when performed twice."""
 
 
@@ -104,7 +118,11 @@ def _fact_due(
                 return None
             return _chosen(plan, state, observation, workstream, record)
         case Running():
-            return _end_seen(observation, workstream, record) or _input_seen(observation, workstream, record)
+            return (
+                _end_seen(observation, workstream, record)
+                or _stop_due(observation, workstream, record)
+                or _input_seen(observation, workstream, record)
+            )
         case Starting() | Stopping():
             return _end_seen(observation, workstream, record)
         case Ended():
@@ -160,6 +178,27 @@ def _input_seen(
     return f.InputAwaited(workstream=workstream.name, launch=launch.id, line=pulse.seen.asks)
 
 
+def _stop_due(
+    observation: Observation, workstream: Workstream, record: WorkstreamRecord
+) -> f.StopChosen | None:
+    """Why a run has to be ended though nobody asked for it. Of a silent host nothing follows."""
+    launch = record.launch
+    assert launch is not None
+    pulse = observation.pulse(launch.id)
+    if pulse is None or not observation.reachable(launch.host):
+        return None
+    why = needless(workstream, pulse)
+    if why is None:
+        return None
+    return f.StopChosen(
+        workstream=workstream.name,
+        launch=launch.id,
+        cause=why.cause.value,
+        reason=why.reason,
+        silent_s=why.silent_s,
+    )
+
+
 _LOST = Exit(exit_code=None, signal=None, cause="lost", ended=0.0, elapsed_s=0.0)
 
 
@@ -187,62 +226,11 @@ def _verdict(workstream: Workstream, record: WorkstreamRecord) -> Fact | None:
         return f.StopAsked(workstream=workstream.name, by="the end of its shell")
     if launch.exit.cause == "exited" and launch.exit.exit_code == 0:
         return None
-    return _after_failure(workstream, record, launch.exit)
+    return after_bad_end(workstream.name, workstream.restart, record)
 
 
 def next_stage(workstream: Workstream, stage: int) -> int | None:
     return stage + 1 if stage + 1 < len(workstream.stages) else None
-
-
-def _after_failure(workstream: Workstream, record: WorkstreamRecord, end: f.LaunchEnded) -> Fact:
-    reason = end_in_words(end)
-    policy = workstream.restart
-    if end.exit_code == CONFIGURATION_ERROR:
-        return f.GaveUp(
-            workstream=workstream.name, launch=end.launch, reason=f"{reason} (configuration: not retried)"
-        )
-    if record.failures >= policy.limit:
-        tried = f" after {_counted(record.failures, 'restart')}" if record.failures else ""
-        return f.GaveUp(workstream=workstream.name, launch=end.launch, reason=reason + tried)
-    return f.RetryChosen(
-        workstream=workstream.name,
-        launch=end.launch,
-        delay_s=backoff_s(policy, record.failures),
-        reason=reason,
-    )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def backoff_s(policy: RestartPolicy, failures: int) -> float:
-    """The wait before the restart that follows `failures` earlier ones, in seconds."""
-    return min(policy.backoff_s * 2.0 ** min(failures, 32), BACKOFF_LIMIT_S)
-
-
-_CAUSES = {
-    "stopped": "was stopped",
-    "timeout": "ran out of its stage's time",
-    "hangup": "lost its tmux session",
-    "start-failed": "could not be started",
-    "supervisor-lost": "lost its supervisor",
-    "rebooted": "ended when its host rebooted",
-    "lost": "left no trace on its host",
-    "memory": "was killed for memory",
-    "gpu-memory": "ran out of GPU memory",
-    "gpu-fault": "failed on its GPU",
-    "disk": "failed on a full disk",
-}
-
-
-def end_in_words(end: f.LaunchEnded) -> str:
-    """How a run ended, for people."""
-    if end.cause in _CAUSES:
-        return _CAUSES[end.cause]
-    if end.signal is not None:
-        return f"was ended by {end.signal}"
-    return f"ended with exit code {end.exit_code}"
 
 
 def _effects_due(plan: Plan, state: State, observation: Observation) -> Iterator[Effect]:
@@ -250,13 +238,17 @@ def _effects_due(plan: Plan, state: State, observation: Observation) -> Iterator
         record = state.of(workstream.name)
         if record.launch is None or not observation.reachable(record.launch.host):
             continue
-        effect = _effect_due(workstream, record, record.launch)
+        effect = _effect_due(workstream, record, record.launch, observation)
         if effect is not None and effect.key not in observation.in_flight:
             yield effect
 
 
-def _effect_due(workstream: Workstream, record: WorkstreamRecord, launch: LaunchRecord) -> Effect | None:
+def _effect_due(
+    workstream: Workstream, record: WorkstreamRecord, launch: LaunchRecord, observation: Observation
+) -> Effect | None:
     match record.phase:
+        case Running():
+            return _stacks_due(workstream, launch, observation.pulse(launch.id))
         case Starting():
             return StartWorker(workstream=workstream, launch=launch)
         case Stopping():
@@ -267,3 +259,19 @@ def _effect_due(workstream: Workstream, record: WorkstreamRecord, launch: Launch
             )
         case _:
             return None
+
+
+def _stacks_due(workstream: Workstream, launch: LaunchRecord, pulse: Pulse | None) -> KeepStacks | None:
+    """Once for each time that it stops to advance."""
+    if pulse is None or pulse.seen.progress is None or not stands_still(workstream, pulse):
+        return None
+    progress = pulse.seen.progress
+    if launch.stall is not None and launch.stall.seq == progress.seq:
+        return None
+    return KeepStacks(
+        workstream=workstream,
+        launch=launch,
+        seq=progress.seq,
+        step=progress.step,
+        silent_s=watched_silence_s(pulse),
+    )

@@ -50,10 +50,18 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartPolicy:
-    """How often a failed stage is repeated; the n-th repeat waits `backoff_s * 2**(n-1)`."""
+    """How often a failed stage is repeated; the n-th repeat waits `backoff_s * 2**(n-1)`.
+
+    An attempt that advanced for `refill_s` makes earlier failures forgotten. `stalled` and `diverged`
+    say whether such a run is ended. `verify` is a command that loads ORCHESTRATOR_CHECKPOINT.
+    """
 
     limit: int = 3
     backoff_s: float = 10.0
+    refill_s: float = 3600.0
+    stalled: bool = True
+    diverged: bool = True
+    verify: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from orchestrator.core.decide import SHELL_STAGE, end_in_words
+from orchestrator.core import facts as f
+from orchestrator.core.causes import end_in_words
+from orchestrator.core.decide import SHELL_STAGE
 from orchestrator.core.gating import Tips, wave_state
-from orchestrator.core.liveness import beat_age_s, is_stale
+from orchestrator.core.liveness import (
+    beat_age_s,
+    beat_is_late,
+    is_stale,
+    may_stall,
+    stall_limit_s,
+    watched_silence_s,
+)
 from orchestrator.core.observation import HostSeen, Observation, Progress, Pulse
 from orchestrator.core.placement import holders
 from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.state import (
+    AfterStop,
     Done,
     Ended,
     Failed,
@@ -230,9 +240,9 @@ def state_in_words(
         case Ended():
             return "running", f"{_end(record)}; its results are being judged"
         case Stopping(then=then):
-            return "running", {"stop": "stopping", "restart": "stopping, to restart", "done": "ending"}[
-                then.value
-            ]
+            return "running", _stopping(record, then)
+        case Held(unmet=unmet, repeats=True):
+            return "held", "; ".join(unmet) + "; orchestrator resume repeats the stage"
         case Held(unmet=unmet):
             return "held", "; ".join(unmet)
         case Done():
@@ -256,20 +266,40 @@ def _why_idle(state: State, workstream: Workstream) -> str:
 
 
 def _end(record: WorkstreamRecord) -> str:
-    return end_in_words(record.launch.exit) if record.launch and record.launch.exit else "ended"
+    launch = record.launch
+    return end_in_words(launch.exit, launch.stop) if launch and launch.exit else "ended"
+
+
+def _stopping(record: WorkstreamRecord, then: AfterStop) -> str:
+    match then:
+        case AfterStop.STOP:
+            return "stopping"
+        case AfterStop.RESTART:
+            return "stopping, to restart"
+        case AfterStop.DONE:
+            return "ending"
+        case AfterStop.JUDGE:
+            stop = record.launch.stop if record.launch else None
+            return f"stopping it: {stop.reason}{_stacks(record)}" if stop else "stopping it"
 
 
 def _wanted(
     plan: Plan, state: State, observation: Observation, workstream: Workstream, now: float
 ) -> tuple[str, str]:
     phase = state.of(workstream.name).phase
-    cause = phase.reason if isinstance(phase, Wanted) else ""
-    if backoff_left_s(state, observation, workstream, now) > 0:
-        return "backoff", cause
+    retry = phase.retry if isinstance(phase, Wanted) else None
+    left_s = backoff_left_s(state, observation, workstream, now)
+    if retry is not None and left_s > 0:
+        return "backoff", f"{retry.reason}; {_repeat(retry)} in {math.ceil(left_s)} s"
     waits = blockers(plan, state, observation, workstream, now)
     if waits:
-        return "waiting", "waits for " + ", ".join(waits)
-    return "starting", cause
+        cause = f"; {retry.reason}" if retry else ""
+        return "waiting", "waits for " + ", ".join(waits) + cause
+    return "starting", f"{retry.reason}; {_repeat(retry)} now" if retry else ""
+
+
+def _repeat(retry: f.RetryChosen) -> str:
+    return f"restart {retry.restart} of {retry.limit}" if retry.limit else "restart"
 
 
 def _running(
@@ -281,10 +311,27 @@ def _running(
         seen = observation.hosts.get(workstream.host, HostSeen())
         return "running", f"host {workstream.host} does not answer: {seen.reason}" if seen.reason else ""
     if pulse is not None and is_stale(pulse, workstream.heartbeat, now):
-        words = _worker_words(pulse)
-        silence = f"nothing advanced for {now - pulse.advance_at:.0f} s"
-        return "stale", f"{silence}; {words}" if words else silence
+        words = (_silence(workstream, record, pulse, now), _worker_words(pulse))
+        return "stale", "; ".join(filter(None, words))
     return "running", _worker_words(pulse)
+
+
+def _silence(workstream: Workstream, record: WorkstreamRecord, pulse: Pulse, now: float) -> str:
+    """How long nothing advanced, and what follows from that."""
+    silence = f"nothing advanced for {now - pulse.advance_at:.0f} s"
+    if beat_is_late(pulse, workstream.heartbeat):
+        return f"{silence}; its supervisor is silent too: see whether its host has a full disk"
+    if not workstream.restart.stalled or not may_stall(workstream, pulse):
+        return silence
+    left_s = stall_limit_s(workstream, pulse) - watched_silence_s(pulse)
+    return (
+        f"{silence}; ended and restarted in {max(0, math.ceil(left_s))} s unless it advances{_stacks(record)}"
+    )
+
+
+def _stacks(record: WorkstreamRecord) -> str:
+    stall = record.launch.stall if record.launch else None
+    return f"; its stacks: {stall.stacks}" if stall and stall.stacks else ""
 
 
 def _worker_words(pulse: Pulse | None) -> str:

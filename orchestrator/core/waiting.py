@@ -48,6 +48,9 @@ def blockers(
     left_s = backoff_left_s(state, observation, workstream, now)
     if left_s > 0:
         return (f"{left_s:.0f} s of backoff",)
+    space = missing_space(state, observation, workstream)
+    if space:
+        return (space,)
     slot = missing_slot(plan, state, workstream, observation.gpus_of_gates(workstream.host))
     return (slot,) if slot else ()
 
@@ -58,3 +61,23 @@ def backoff_left_s(state: State, observation: Observation, workstream: Workstrea
             return observation.phase_since.get(workstream.name, now) + delay_s - now
         case _:
             return 0.0
+
+
+DISK_FLOOR_BYTES = 1024**3
+DISK_FLOOR_PART = 0.05
+"""What must be free before a run that failed on a full disk starts again: the smaller of the two."""
+
+
+def missing_space(state: State, observation: Observation, workstream: Workstream) -> str | None:
+    """The free space that a run which failed on a full disk waits for; None when there is enough."""
+    phase = state.of(workstream.name).phase
+    if not isinstance(phase, Wanted) or phase.retry is None or not phase.retry.needs_disk:
+        return None
+    seen = observation.hosts.get(workstream.host)
+    if seen is None or seen.disk_free_bytes is None or seen.disk_total_bytes is None:
+        return None
+    floor = min(DISK_FLOOR_BYTES, seen.disk_total_bytes * DISK_FLOOR_PART)
+    if seen.disk_free_bytes >= floor:
+        return None
+    free, wanted = seen.disk_free_bytes / 2**20, floor / 2**20
+    return f"space on the disk of {workstream.host} ({free:.0f} MiB free, {wanted:.0f} MiB wanted)"

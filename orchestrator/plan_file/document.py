@@ -82,6 +82,20 @@ class RestartSection(Section):
     backoff: Duration | None = Field(
         default=None, description="Wait before the first repeat, doubled for each further one. Default: 10s."
     )
+    refill: PositiveDuration | None = Field(
+        default=None, description="Advance after which earlier failures count no more. Default: 60m."
+    )
+    stalled: Flag | None = Field(
+        default=None,
+        description="Whether a worker whose progress stands still is ended and repeated. Default: true.",
+    )
+    diverged: Flag | None = Field(
+        default=None, description="Whether a worker whose loss is no number is ended. Default: true."
+    )
+    verify: Command | None = Field(
+        default=None,
+        description="Shell command that exits 0 when ORCHESTRATOR_CHECKPOINT can be loaded.",
+    )
 
 
 class SyncSection(Section):

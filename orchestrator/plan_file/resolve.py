@@ -190,8 +190,8 @@ def _heartbeat(section: HeartbeatSection) -> Heartbeat:
 
 def _restart(section: RestartSection) -> RestartPolicy:
     keys = section.model_dump(exclude_none=True)
-    backoff = {"backoff_s": keys.pop("backoff")} if "backoff" in keys else {}
-    return RestartPolicy(**backoff, **keys)
+    seconds = {f"{key}_s": keys.pop(key) for key in ("backoff", "refill") if key in keys}
+    return RestartPolicy(**seconds, **keys)
 
 
 def _retention(section: RetentionSection) -> Retention:

@@ -97,13 +97,35 @@ def _of_launch(fact: Fact) -> str | None:
 def _of_stage(fact: Fact) -> str | None:
     match fact:
         case f.StagePassed():
-            return f"{fact.launch} passed{_metrics(fact.metrics)}; {_after(fact.next_stage)}"
+            return f"{fact.launch} passed{_metrics(fact.metrics)}; {_after(fact.next_stage)}{_judged(fact)}"
         case f.StageHeld():
-            return f"{fact.launch} is held: {'; '.join(fact.unmet)}"
+            return f"{fact.launch} is held: {'; '.join(fact.unmet)}{_judged(fact)}"
         case f.RetryChosen():
-            return f"repeats after {fact.delay_s:.0f} s: {fact.reason}"
+            number = f" (restart {fact.restart} of {fact.limit})" if fact.limit else ""
+            space = " and once there is space" if fact.needs_disk else ""
+            return f"repeats after {fact.delay_s:.0f} s{space}{number}: {fact.reason}"
         case f.GaveUp():
             return f"gave up: {fact.reason}"
+    return _of_look(fact)
+
+
+def _of_look(fact: Fact) -> str | None:
+    match fact:
+        case f.CheckpointChosen():
+            given = f"goes on from {fact.checkpoint}" if fact.checkpoint else "goes on from no checkpoint"
+            return "; ".join((given, *(f"rejected {reason}" for reason in fact.rejected)))
+        case f.StallSeen():
+            stacks = f"its stacks are in {fact.stacks}" if fact.stacks else f"no stacks: {fact.detail}"
+            return f"{fact.launch} did not advance for {fact.silent_s:.0f} s; {stacks}"
+        case f.StopChosen():
+            return f"{fact.launch} is ended: {fact.reason}"
+        case f.StepPoisoned():
+            return f"{fact.launch} is held: {fact.reason}"
+    return _of_pushes(fact)
+
+
+def _of_pushes(fact: Fact) -> str | None:
+    match fact:
         case f.BranchPushed():
             return f"pushed {_short(fact.commit)} to {fact.remote}"
         case f.PushRefused():
@@ -255,6 +277,12 @@ def _ending(fact: f.LaunchEnded) -> str:
 
 def _after(next_stage: int | None) -> str:
     return "that was the last stage" if next_stage is None else f"stage {next_stage + 1} follows"
+
+
+def _judged(fact: f.StagePassed | f.StageHeld) -> str:
+    """The decision's evidence, where it was kept."""
+    rules = f"; judged {', '.join(fact.rules)} on {fact.source}" if fact.rules and fact.source else ""
+    return rules + (f"; saved {fact.checkpoint}" if fact.checkpoint else "")
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:

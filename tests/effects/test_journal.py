@@ -42,6 +42,8 @@ def test_a_journal_of_version_1_loads_for_ever(tmp_path: Path) -> None:
     state = journal.state()
     assert state.of("i3d").phase == Merged(1)
     assert state.of("slow").phase == Done()
+    assert state.of("big").phase == Done()
+    assert state.of("big").measured == {"peak_gpu_memory_mb": 900.0, "checkpoint_bytes": 10.0}
     assert state.token == "0badcafe"
     assert state.wave(1).landed is not None and state.wave(2).landed is None
     assert state.wave(2).members_landed == ("a",)

@@ -46,10 +46,19 @@ from orchestrator.core.facts.landing import (
     WavePushed,
     WavePushRefused,
 )
+from orchestrator.core.facts.verdicts import (
+    CheckpointChosen,
+    GaveUp,
+    RetryChosen,
+    StageHeld,
+    StagePassed,
+    StallSeen,
+    StepPoisoned,
+    StopChosen,
+)
 from orchestrator.core.facts.workers import (
     BranchPushed,
     DoneAsked,
-    GaveUp,
     HoldAccepted,
     InputAwaited,
     InputGiven,
@@ -60,10 +69,7 @@ from orchestrator.core.facts.workers import (
     LaunchRefused,
     PushRefused,
     RestartAsked,
-    RetryChosen,
     ReviewApproved,
-    StageHeld,
-    StagePassed,
     StartAsked,
     StopAsked,
 )
@@ -89,6 +95,10 @@ Fact = (
     | HostPruned
     | InputAwaited
     | InputGiven
+    | CheckpointChosen
+    | StallSeen
+    | StopChosen
+    | StepPoisoned
     | StagePassed
     | StageHeld
     | RetryChosen
@@ -121,6 +131,7 @@ Fact = (
 
 __all__ = [
     "BranchPushed",
+    "CheckpointChosen",
     "CleaningAsked",
     "CleaningRefused",
     "ConflictForeseen",
@@ -162,8 +173,11 @@ __all__ = [
     "RollbackRefused",
     "StageHeld",
     "StagePassed",
+    "StallSeen",
     "StartAsked",
+    "StepPoisoned",
     "StopAsked",
+    "StopChosen",
     "WaveIsolated",
     "WaveLanded",
     "WaveProposed",

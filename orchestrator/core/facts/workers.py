@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NewType
 
 LaunchId = NewType("LaunchId", str)
@@ -115,39 +115,6 @@ class InputGiven:
 
     workstream: str
     launch: LaunchId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagePassed:
-    """`next_stage` is the index of the stage that follows, None after the last."""
-
-    workstream: str
-    launch: LaunchId
-    next_stage: int | None
-    metrics: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageHeld:
-    workstream: str
-    launch: LaunchId
-    unmet: tuple[str, ...]
-    metrics: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryChosen:
-    workstream: str
-    launch: LaunchId
-    delay_s: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GaveUp:
-    workstream: str
-    launch: LaunchId
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,17 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """To be launched as soon as needs, host and slots allow, but not before `delay_s` have passed."""
+    """To be launched as soon as needs, host and slots allow; after a failure, as `retry` says."""
 
-    delay_s: float = 0.0
-    reason: str = ""
+    retry: f.RetryChosen | None = None
+
+    @property
+    def delay_s(self) -> float:
+        return self.retry.delay_s if self.retry else 0.0
+
+    @property
+    def reason(self) -> str:
+        return self.retry.reason if self.retry else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,8 @@ class AfterStop(Enum):
     STOP = "stop"
     RESTART = "restart"
     DONE = "done"
+    JUDGE = "judge"
+    """We stopped it, so it has to be decided what follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Held:
+    """`repeats`: going on repeats its stage, otherwise the next one follows."""
+
     unmet: tuple[str, ...]
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +94,9 @@ Phase = Idle | Wanted | Starting | Running | Stopping | Ended | Held | Done | Fa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchRecord:
-    """The newest launch of a workstream. `asks` is what it waits for somebody to answer."""
+    """The newest launch of a workstream. `asks` is what it waits for somebody to answer, `stop` is there
+    once we had decided to end it.
+    """
 
     id: LaunchId
     host: str
@@ -91,13 +105,19 @@ class LaunchRecord:
     gpus: tuple[int, ...]
     exit: f.LaunchEnded | None = None
     asks: str | None = None
+    checkpoint: f.CheckpointChosen | None = None
+    stall: f.StallSeen | None = None
+    stop: f.StopChosen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkstreamRecord:
     """`stage` is an index into the plan's stages; `attempts` counts its runs, refused launches apart.
 
-    `launches` counts all launches ever, `failures` those held against the restart limit.
+    `launches` counts all launches ever, `failed_by` has the causes of those held against the restart
+    limit. `interruptions` are readings of `ran_s`, the wall time of all its runs: one for each restart
+    that did not count. `failed` is the last end by a failure of its own, `furthest` the last step that
+    an ended attempt of the present stage reached. `measured` is what ended stages found it to cost.
     `elapsed_s` is the wall time of the present stage over its ended attempts. `began` is where its branch
     stood at the first launch. `cleaned`: its worktree and branch were taken away.
     """
@@ -106,7 +126,11 @@ class WorkstreamRecord:
     stage: int = 0
     attempts: int = 0
     launches: int = 0
-    failures: int = 0
+    failed_by: tuple[str, ...] = ()
+    interruptions: tuple[float, ...] = ()
+    ran_s: float = 0.0
+    failed: f.LaunchEnded | None = None
+    furthest: float | None = None
     elapsed_s: float = 0.0
     launch: LaunchRecord | None = None
     worktree: str | None = None
@@ -114,10 +138,15 @@ class WorkstreamRecord:
     began: str | None = None
     port: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    measured: Mapping[str, float] = field(default_factory=dict)
     pushed: str | None = None
     push_refused: str | None = None
     cleaned: bool = False
     approvals: tuple[f.ReviewApproved, ...] = ()
+
+    @property
+    def failures(self) -> int:
+        return len(self.failed_by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

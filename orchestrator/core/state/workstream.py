@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.core import facts as f
+from orchestrator.core.causes import Cause
+from orchestrator.core.costs import costs_among
 from orchestrator.core.facts import Fact
 from orchestrator.core.state.records import (
     AfterStop,
@@ -41,6 +43,10 @@ WorkstreamFact = (
     | f.LaunchEnded
     | f.InputAwaited
     | f.InputGiven
+    | f.CheckpointChosen
+    | f.StallSeen
+    | f.StopChosen
+    | f.StepPoisoned
     | f.StagePassed
     | f.StageHeld
     | f.RetryChosen
@@ -51,16 +57,36 @@ WorkstreamFact = (
 )
 
 
+LaunchFact = (
+    f.Launched
+    | f.LaunchRefused
+    | f.LaunchEnded
+    | f.CheckpointChosen
+    | f.StallSeen
+    | f.StopChosen
+    | f.StepPoisoned
+    | f.RetryChosen
+    | f.GaveUp
+)
+
+OWN_FAILURES = (Cause.EXITED.value, Cause.SIGNAL.value)
+"""Causes that lie in the worker itself, as far as its host can tell."""
+
+
 def workstream_after(record: WorkstreamRecord, fact: WorkstreamFact) -> WorkstreamRecord:
     match fact:
         case f.StartAsked() | f.StopAsked() | f.RestartAsked() | f.DoneAsked():
             return _after_asking(record, fact)
         case f.LaunchChosen() | f.Launched() | f.LaunchRefused() | f.LaunchEnded():
             return _after_launch(record, fact)
-        case f.StagePassed() | f.StageHeld() | f.RetryChosen() | f.GaveUp() | f.HoldAccepted():
-            return _after_judgement(record, fact)
         case f.InputAwaited() | f.InputGiven():
             return _after_asking_for_input(record, fact)
+        case f.CheckpointChosen() | f.StallSeen() | f.StopChosen():
+            return _after_look(record, fact)
+        case f.StagePassed() | f.StageHeld() | f.HoldAccepted():
+            return _after_stage(record, fact)
+        case f.RetryChosen() | f.GaveUp() | f.StepPoisoned():
+            return _after_failure(record, fact)
         case f.ReviewApproved():
             return replace(record, approvals=(*record.approvals, fact))
         case f.BranchPushed(commit=commit):
@@ -85,13 +111,13 @@ def _after_asking(
 ) -> WorkstreamRecord:
     match (record.phase, fact):
         case (Idle() | Stopped() | Failed(launched=False), f.StartAsked()):
-            return replace(record, phase=Wanted(), failures=0)
+            return replace(_forgiven(record), phase=Wanted())
         case (Stopping(), f.StartAsked()):
-            return replace(record, phase=Stopping(AfterStop.RESTART), failures=0)
+            return replace(_forgiven(record), phase=Stopping(AfterStop.RESTART))
         case (Idle() | Wanted() | Held() | Done() | Failed() | Stopped() | Ended(), f.RestartAsked()):
-            return replace(record, phase=Wanted(), failures=0)
+            return replace(_forgiven(record), phase=Wanted())
         case (Starting() | Running() | Stopping(), f.RestartAsked()):
-            return replace(record, phase=Stopping(AfterStop.RESTART), failures=0)
+            return replace(_forgiven(record), phase=Stopping(AfterStop.RESTART))
         case (Starting() | Running() | Stopping(), f.StopAsked()):
             return replace(record, phase=Stopping(AfterStop.STOP))
         case (Wanted() | Ended(), f.StopAsked()):
@@ -103,43 +129,77 @@ def _after_asking(
     raise _impossible(record, fact)
 
 
+def _forgiven(record: WorkstreamRecord) -> WorkstreamRecord:
+    """A person has looked at it: what failed before counts no more."""
+    return replace(record, failed_by=(), interruptions=(), failed=None)
+
+
 def _after_launch(
     record: WorkstreamRecord, fact: f.LaunchChosen | f.Launched | f.LaunchRefused | f.LaunchEnded
 ) -> WorkstreamRecord:
-    if not isinstance(fact, f.LaunchChosen) and (record.launch is None or record.launch.id != fact.launch):
-        raise _impossible(record, fact)
+    if isinstance(fact, f.LaunchChosen):
+        return _chosen(record, fact)
+    _require_present(record, fact)
     match (record.phase, fact):
-        case (Wanted(), f.LaunchChosen()):
-            launch = LaunchRecord(
-                id=fact.launch, host=fact.host, stage=fact.stage, attempt=fact.attempt, gpus=fact.gpus
-            )
-            return replace(
-                record,
-                phase=Starting(),
-                launch=launch,
-                attempts=fact.attempt,
-                launches=record.launches + 1,
-                metrics={},
-            )
         case (Starting() | Stopping(), f.Launched()):
-            phase = Running() if isinstance(record.phase, Starting) else record.phase
-            return replace(
-                record,
-                phase=phase,
-                worktree=fact.worktree,
-                tip=fact.tip,
-                began=record.began or fact.tip,
-                port=fact.port,
-                cleaned=False,
-            )
+            return _launched(record, fact)
         case (Starting(), f.LaunchRefused()):
             return replace(record, phase=Failed(fact.message, launched=False), attempts=record.attempts - 1)
-        case (Stopping(then), f.LaunchRefused()):
+        case (Stopping(then), f.LaunchRefused()) if then is not AfterStop.JUDGE:
             return replace(record, phase=_stopped(then, fact.message), attempts=record.attempts - 1)
         case (Starting() | Running(), f.LaunchEnded()):
             return replace(_with_exit(record, fact), phase=Ended())
         case (Stopping(then), f.LaunchEnded()):
             return replace(_with_exit(record, fact), phase=_stopped(then, "stopped on request"))
+    raise _impossible(record, fact)
+
+
+def _require_present(record: WorkstreamRecord, fact: LaunchFact) -> LaunchRecord:
+    """The launch the fact is about, which has to be the newest: what comes late of others is refused."""
+    if record.launch is None or record.launch.id != fact.launch:
+        raise _impossible(record, fact)
+    return record.launch
+
+
+def _chosen(record: WorkstreamRecord, fact: f.LaunchChosen) -> WorkstreamRecord:
+    if not isinstance(record.phase, Wanted):
+        raise _impossible(record, fact)
+    launch = LaunchRecord(
+        id=fact.launch, host=fact.host, stage=fact.stage, attempt=fact.attempt, gpus=fact.gpus
+    )
+    return replace(
+        record,
+        phase=Starting(),
+        launch=launch,
+        attempts=fact.attempt,
+        launches=record.launches + 1,
+        metrics={},
+    )
+
+
+def _launched(record: WorkstreamRecord, fact: f.Launched) -> WorkstreamRecord:
+    return replace(
+        record,
+        phase=Running() if isinstance(record.phase, Starting) else record.phase,
+        worktree=fact.worktree,
+        tip=fact.tip,
+        began=record.began or fact.tip,
+        port=fact.port,
+        cleaned=False,
+    )
+
+
+def _after_look(
+    record: WorkstreamRecord, fact: f.CheckpointChosen | f.StallSeen | f.StopChosen
+) -> WorkstreamRecord:
+    launch = _require_present(record, fact)
+    match (record.phase, fact):
+        case (Starting() | Running() | Stopping() | Ended(), f.CheckpointChosen()):
+            return replace(record, launch=replace(launch, checkpoint=fact))
+        case (Running() | Stopping() | Ended(), f.StallSeen()):
+            return replace(record, launch=replace(launch, stall=fact))
+        case (Running(), f.StopChosen()):
+            return replace(record, phase=Stopping(AfterStop.JUDGE), launch=replace(launch, stop=fact))
     raise _impossible(record, fact)
 
 
@@ -149,6 +209,7 @@ def _with_exit(record: WorkstreamRecord, fact: f.LaunchEnded) -> WorkstreamRecor
         record,
         launch=replace(record.launch, exit=fact),
         elapsed_s=record.elapsed_s + fact.elapsed_s,
+        ran_s=record.ran_s + fact.elapsed_s,
     )
 
 
@@ -160,23 +221,25 @@ def _stopped(then: AfterStop, reason: str) -> Phase:
             return Wanted()
         case AfterStop.DONE:
             return Done()
+        case AfterStop.JUDGE:
+            return Ended()
 
 
-def _after_judgement(
-    record: WorkstreamRecord,
-    fact: f.StagePassed | f.StageHeld | f.RetryChosen | f.GaveUp | f.HoldAccepted,
+def _after_stage(
+    record: WorkstreamRecord, fact: f.StagePassed | f.StageHeld | f.HoldAccepted
 ) -> WorkstreamRecord:
     match (record.phase, fact):
-        case (Ended(), f.StagePassed(next_stage=None)):
-            return replace(record, phase=Done(), metrics=fact.metrics)
-        case (Ended(), f.StagePassed(next_stage=int(index))):
-            return replace(_at_stage(record, index), metrics=fact.metrics)
+        case (Ended(), f.StagePassed()):
+            judged = _judged(record, fact)
+            return (
+                replace(judged, phase=Done())
+                if fact.next_stage is None
+                else _at_stage(judged, fact.next_stage)
+            )
         case (Ended(), f.StageHeld()):
-            return replace(record, phase=Held(fact.unmet), metrics=fact.metrics)
-        case (Ended(), f.RetryChosen()):
-            return replace(record, phase=Wanted(fact.delay_s, fact.reason), failures=record.failures + 1)
-        case (Ended(), f.GaveUp()):
-            return replace(record, phase=Failed(fact.reason))
+            return replace(_judged(record, fact), phase=Held(fact.unmet))
+        case (Held(repeats=True), f.HoldAccepted()):
+            return replace(_forgiven(record), phase=Wanted())
         case (Held(), f.HoldAccepted(next_stage=None)):
             return replace(record, phase=Done())
         case (Held(), f.HoldAccepted(next_stage=int(index))):
@@ -184,8 +247,42 @@ def _after_judgement(
     raise _impossible(record, fact)
 
 
+def _judged(record: WorkstreamRecord, fact: f.StagePassed | f.StageHeld) -> WorkstreamRecord:
+    if record.launch is None or record.launch.id != fact.launch:
+        raise _impossible(record, fact)
+    size = {} if fact.checkpoint_bytes is None else {"checkpoint_bytes": float(fact.checkpoint_bytes)}
+    measured = {**record.measured, **costs_among(fact.metrics), **size}
+    return replace(record, metrics=fact.metrics, measured=measured)
+
+
+def _after_failure(
+    record: WorkstreamRecord, fact: f.RetryChosen | f.GaveUp | f.StepPoisoned
+) -> WorkstreamRecord:
+    launch = _require_present(record, fact)
+    if not isinstance(record.phase, Ended):
+        raise _impossible(record, fact)
+    match fact:
+        case f.RetryChosen():
+            return _to_repeat(record, fact, launch.exit)
+        case f.GaveUp():
+            return replace(record, phase=Failed(fact.reason))
+        case f.StepPoisoned():
+            return replace(record, phase=Held((fact.reason,), repeats=True))
+
+
+def _to_repeat(record: WorkstreamRecord, fact: f.RetryChosen, end: f.LaunchEnded | None) -> WorkstreamRecord:
+    failed_by = () if fact.refilled else record.failed_by
+    steps = [step for step in (record.furthest, end.step if end else None) if step is not None]
+    record = replace(record, phase=Wanted(fact), furthest=max(steps, default=None))
+    if not fact.counted:
+        return replace(record, failed_by=failed_by, interruptions=(*record.interruptions, record.ran_s))
+    of_its_own = fact.cause in OWN_FAILURES
+    return replace(record, failed_by=(*failed_by, fact.cause), failed=end if of_its_own else record.failed)
+
+
 def _at_stage(record: WorkstreamRecord, index: int) -> WorkstreamRecord:
-    return replace(record, phase=Wanted(), stage=index, attempts=0, failures=0, elapsed_s=0.0)
+    record = replace(_forgiven(record), furthest=None, elapsed_s=0.0)
+    return replace(record, phase=Wanted(), stage=index, attempts=0)
 
 
 def _impossible(record: WorkstreamRecord, fact: Fact) -> ImpossibleFact:
