@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 import stat
 import time
 
-from .records import leads_out, read_json, replace_file, replace_json
+from .fence import is_anothers
+from .records import leads_out, overwrite, read_json, replace_file, replace_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .spec import Spec
 
 RUNNING, STOPPING, ENDED = "running", "stopping", "ended"
@@ -28,8 +33,9 @@ class Heartbeat:
         self.pid: int | None = None
         self.output_bytes = 0
         self.log_error: str | None = None
+        self.memory_kills: dict[str, int] = {}
         self._spec = spec
-        self._progress_folder = progress_folder
+        self.progress_folder = progress_folder
         self._seq = 0
         self._started = time.time()
 
@@ -40,6 +46,7 @@ class Heartbeat:
         content = {
             "v": 1,
             "seq": self._seq,
+            "launch": self._spec.launch,
             "attempt": self._spec.attempt,
             "pid": self.pid,
             "started": self._started,
@@ -53,17 +60,26 @@ class Heartbeat:
         if results and leads_out(results, self._spec.cwd):
             content["results_error"] = "results lead out of the working directory"
             results = None
-        for folder in filter(None, (self._spec.state, results)):
-            with contextlib.suppress(OSError):
-                replace_json(f"{folder}/heartbeat.json", content)
+        _write(self._spec.state, {**content, "memory_kills": self.memory_kills})
         if results:
+            with contextlib.suppress(OSError):
+                replace_json(f"{results}/heartbeat.json", content)
             _append_line(f"{results}/HEARTBEAT.txt", self._line())
         return now + self._spec.beat_s
 
     def _line(self) -> str:
-        said = describe_progress(self._progress_folder) if self._progress_folder else ""
+        said = describe_progress(self.progress_folder) if self.progress_folder else ""
         parts = (time.strftime("%Y-%m-%d %H:%M:%S %z"), self._spec.title, f"pid {self.pid}", self.state, said)
         return " · ".join(part for part in parts if part)
+
+
+def _write(folder: str, content: Mapping[str, object]) -> None:
+    path, text = f"{folder}/heartbeat.json", json.dumps(content).encode() + b"\n"
+    with contextlib.suppress(OSError):
+        try:
+            replace_file(path, text)
+        except OSError:
+            overwrite(path, text)  # a full disk is no reason to seem dead
 
 
 def describe_progress(folder: str) -> str:
@@ -77,6 +93,15 @@ def describe_progress(folder: str) -> str:
         where += f"/{total}" if isinstance(total, int | float) else ""
     said = " ".join(part for part in (where, message) if isinstance(part, str) and part)
     return "".join(c if c.isprintable() else " " for c in said[:_MESSAGE_LIMIT])
+
+
+def last_step(folder: str | None, launch: str, attempt: int) -> float | None:
+    """How far this attempt's worker said it got."""
+    found = read_json(f"{folder}/progress.json") if folder else {}
+    step = found.get("step")
+    if not isinstance(step, int | float) or isinstance(step, bool) or not math.isfinite(step):
+        return None
+    return None if is_anothers(found, launch, attempt) else float(step)
 
 
 def _append_line(path: str, line: str) -> None:

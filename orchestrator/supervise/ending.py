@@ -9,7 +9,8 @@ import os
 import signal
 import time
 
-from . import processes
+from . import evidence, kernel, processes
+from .beat import last_step
 from .records import (
     ExitRecord,
     boot_id,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _LOST_GRACE_S = 2.0
 # What a supervisor needs beyond the grace: a scan, the drain, its last words.
 _SLACK_S = 5.0
+_LEADER_PATIENCE_S = 1.0
 
 
 def is_running(state_dir: str | PathLike[str]) -> bool:
@@ -114,28 +116,63 @@ def _kill_supervisor(state: str) -> None:
 
 
 def _settle_lost(state: str, about: dict[str, Any], grace_s: float) -> ExitRecord:
-    launch = str(about.get("launch") or "")
+    launch, attempt = str(about.get("launch") or ""), int(about.get("attempt") or 0)
     rebooted = about.get("boot_id") != boot_id()
-    kill_at = time.monotonic() + grace_s
-    ended: set[processes.Identity] = set()
-    if launch and not rebooted:
-        ended = processes.end(
-            lambda: processes.belonging(launch), lambda: kill_at - time.monotonic(), time.sleep
-        )
+    ended = _end_what_is_left(state, about, launch, grace_s) if launch and not rebooted else set()
     last_sign = time.time() if ended else _last_beat(state)
+    killed = "" if rebooted else _memory_kill(state, about)
+    cause = "rebooted" if rebooted else evidence.MEMORY if killed else "supervisor-lost"
+    progress = about.get("progress")
     record = ExitRecord(
         launch=launch,
-        attempt=int(about.get("attempt") or 0),
+        attempt=attempt,
         stage=str(about.get("stage") or ""),
         exit_code=None,
         signal=None,
-        cause="rebooted" if rebooted else "supervisor-lost",
+        cause=cause,
         ended=last_sign,
         elapsed_s=round(max(0.0, last_sign - _started(state, last_sign)), 3),
         leftovers=len(ended),
+        step=last_step(progress if isinstance(progress, str) else None, launch, attempt),
+        detail=killed,
     )
-    write_exit(state, about.get("results"), str(about.get("cwd") or "/"), record)
+    with contextlib.suppress(OSError):  # a later look writes it, and what is known is known
+        write_exit(state, about.get("results"), str(about.get("cwd") or "/"), record)
     return record
+
+
+def _end_what_is_left(
+    state: str, about: dict[str, Any], launch: str, grace_s: float
+) -> set[processes.Identity]:
+    known = _survivors(state, about)
+    kill_at = time.monotonic() + grace_s
+    return processes.end(
+        lambda: processes.belonging(launch, known=known), lambda: kill_at - time.monotonic(), time.sleep
+    )
+
+
+def _survivors(state: str, about: dict[str, Any]) -> list[processes.Identity]:
+    """Those the session's leader named when it saw its supervisor die; it may just be writing that."""
+    leader = about.get("leader")
+    if isinstance(leader, list) and len(leader) == 2 and all(isinstance(number, int) for number in leader):
+        give_up_at = time.monotonic() + _LEADER_PATIENCE_S
+        while processes.started(leader[0]) == leader[1] and time.monotonic() < give_up_at:
+            time.sleep(0.01)
+    listed = read_json(f"{state}/survivors.json").get("processes")
+    pairs = listed if isinstance(listed, list) else []
+    return [(pid, start) for pid, start in pairs if isinstance(pid, int) and isinstance(start, int)]
+
+
+def _memory_kill(state: str, about: dict[str, Any]) -> str:
+    """What says that the supervisor was killed for memory, with its worker or instead of it."""
+    beat = read_json(f"{state}/heartbeat.json")
+    pids = {pid for pid in (about.get("pid"), beat.get("pid")) if isinstance(pid, int)}
+    named = kernel.kill_named(kernel.log_since(0.0), pids)
+    counters = beat.get("memory_kills")
+    known = counters if isinstance(counters, dict) else {}
+    groups = {path: count for path, count in known.items() if path != kernel.HOST and isinstance(count, int)}
+    kills = kernel.rise(groups)
+    return evidence.printable(named or (evidence.counted(kills) if kills else ""))
 
 
 def _last_beat(state: str) -> float:

@@ -9,10 +9,20 @@ import os
 import signal
 import time
 
-from . import pane, processes, worker
-from .beat import ENDED, STOPPING, Heartbeat
+from . import evidence, kernel, pane, processes, worker
+from .adoption import adopt_orphans
+from .beat import ENDED, STOPPING, Heartbeat, last_step
 from .loop import READ, Loop
-from .records import ExitRecord, boot_id, leads_out, read_json, replace_json, take_lock, write_exit
+from .records import (
+    ExitRecord,
+    boot_id,
+    leads_out,
+    read_json,
+    replace_json,
+    reserve_exit,
+    take_lock,
+    write_exit,
+)
 from .relay import Outbox, Source
 from .rotation import Log
 from .spec import PIPED, PTY, Spec, SpecError, load_spec
@@ -72,13 +82,16 @@ class Supervisor:
         self.cause: str | None = None
         self.kill_at = 0.0
         self.others: set[processes.Identity] = set()
+        self.tail = evidence.Tail()
+        self.kills = kernel.Kills()
         self.started_at = time.monotonic()
         self.ended_at, self.ended = self.started_at, time.time()
 
     def run(self) -> int:
         """Start; serve until the end, a signal or the timeout; end what is left; record; say so."""
         self._listen()
-        self._announce()
+        adopt_orphans()
+        self._begin()
         try:
             self._start()
         except worker.NotStarted as failure:
@@ -109,7 +122,7 @@ class Supervisor:
             else:
                 signal.signal(number, signal.SIG_IGN)
 
-    def _announce(self) -> None:
+    def _announce(self, leader: processes.Identity | None = None) -> None:
         about = {
             "pid": os.getpid(),
             "pid_start": processes.started(os.getpid()),
@@ -119,8 +132,14 @@ class Supervisor:
             "stage": self.spec.stage,
             "results": self.spec.results,
             "cwd": self.spec.cwd,
+            "progress": self.heartbeat.progress_folder,
+            "leader": leader,
         }
         replace_json(f"{self.spec.state}/supervisor.json", about)
+
+    def _begin(self) -> None:
+        reserve_exit(self.spec.state)
+        self._announce()
         if self.spec.results and not leads_out(self.spec.results, self.spec.cwd):
             with contextlib.suppress(OSError):
                 os.unlink(f"{self.spec.results}/exit.json")  # of the attempt before
@@ -131,6 +150,8 @@ class Supervisor:
         keys = relays and self.pane.enter_raw()
         self.worker = worker.start(self.spec, self.pane.saved)
         self.heartbeat.pid = self.worker.pid
+        with contextlib.suppress(OSError):
+            self._announce((self.worker.leader, processes.started(self.worker.leader) or 0))
         self.loop.watch(self.worker.news, READ, self._take_news)
         for descriptor, stream in self.worker.outputs:
             self._read_output(descriptor, self._outbox(stream))
@@ -175,9 +196,12 @@ class Supervisor:
     def _take_output(self, data: bytes) -> None:
         self.heartbeat.output_bytes += len(data)
         self.log.write(data)
+        self.tail.put(data)
         self.heartbeat.log_error = self.log.error
 
     def _beat(self) -> float:
+        self.kills.mark(self.heartbeat.pid)
+        self.heartbeat.memory_kills = self.kills.before
         return self.heartbeat.beat()
 
     def _is_over(self) -> bool:
@@ -235,16 +259,36 @@ class Supervisor:
 
     def _record(self, cause: str | None = None) -> ExitRecord:
         code, number = self._status()
+        cause, detail = (cause or self.cause, "") if cause or self.cause else self._why()
         return ExitRecord(
             launch=self.spec.launch,
             attempt=self.spec.attempt,
             stage=self.spec.stage,
             exit_code=code,
             signal=signal_name(number),
-            cause=cause or self.cause or ("exited" if number is None else "signal"),
+            cause=cause or ("exited" if number is None else "signal"),
             ended=self.ended,
             elapsed_s=round(self.ended_at - self.started_at, 3),
             leftovers=len({pid for pid, _ in self.others} - {self.heartbeat.pid}),
+            step=last_step(self.heartbeat.progress_folder, self.spec.launch, self.spec.attempt),
+            detail=detail,
+        )
+
+    def _why(self) -> tuple[str | None, str]:
+        """Cause and evidence of an end that nobody asked for."""
+        code, number = self._status()
+        if code == 0:
+            return None, ""
+        return evidence.cause_of(
+            evidence.End(
+                exit_code=code,
+                signal=number,
+                pids={pid for pid, _ in self.others} | {self.heartbeat.pid or 0},
+                since=self.kills.since,
+                kills=kernel.rise(self.kills.before),
+                tail=self.tail.lines(),
+                folders=tuple(filter(None, (self.heartbeat.progress_folder, self.spec.cwd))),
+            )
         )
 
     def _write(self, record: ExitRecord) -> None:

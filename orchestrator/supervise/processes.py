@@ -16,7 +16,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 TAG = "ORCHESTRATOR_LAUNCH"
 # A pid alone may be another process by now: its start time tells.
@@ -25,14 +25,16 @@ Identity = tuple[int, int]
 _HAS_PROC = os.path.exists("/proc/self/stat")  # noqa: PTH110
 
 # Long enough for a killed process to be gone, short enough to give up on one in an endless system call.
-_DEATH_WAIT_S = 3.0
+_DEATH_WAIT_S = 5.0
+_ROUNDS_ONE_BY_ONE = 3
 
 
 class _Row:
-    __slots__ = ("parent", "session", "start")
+    __slots__ = ("group", "parent", "session", "start")
 
-    def __init__(self, parent: int, session: int, start: int) -> None:
+    def __init__(self, parent: int, group: int, session: int, start: int) -> None:
         self.parent = parent
+        self.group = group
         self.session = session
         self.start = start
 
@@ -43,20 +45,29 @@ def started(pid: int) -> int | None:
     return row.start if row else None
 
 
-def belonging(launch: str, leader: int | None = None) -> set[Identity]:
+def belonging(launch: str, leader: int | None = None, known: Iterable[Identity] = ()) -> set[Identity]:
     """Return the living processes of `launch`; never the caller or what it descends from.
 
-    `leader` leads the worker's session; it is not among them. It must be our living child: only then
-    the session cannot be a stranger's.
+    `leader` leads the worker's session; it is not among them. It must be our living child, or us: only
+    then the session cannot be a stranger's, and our own children are the worker's too. `known` were seen
+    to belong to it before.
     """
     table = _table()
     found = {
         pid
         for pid, row in table.items()
-        if (leader is not None and leader in (pid, row.session)) or (_HAS_PROC and _is_tagged(pid, launch))
+        if (leader is not None and (leader in (pid, row.session) or row.parent == os.getpid()))
+        or (_HAS_PROC and launch in tags(pid))
     }
+    found |= {pid for pid, start in known if pid in table and table[pid].start == start}
     found = _with_descendants(found, table) - _with_ancestors(os.getpid(), table) - {leader}
     return {(pid, table[pid].start) for pid in found}
+
+
+def tagged() -> dict[Identity, tuple[str, ...]]:
+    """Every living process that carries tags, whoever's; without /proc none."""
+    table = _table() if _HAS_PROC else {}
+    return {(pid, row.start): found for pid, row in table.items() if (found := tags(pid))}
 
 
 def end(
@@ -89,12 +100,29 @@ def _ask(found: set[Identity], asked: set[Identity]) -> bool:
 def _kill(find: Callable[[], set[Identity]], wait: Callable[[float], None]) -> set[Identity]:
     killed: set[Identity] = set()
     give_up_at = time.monotonic() + _DEATH_WAIT_S
+    rounds = 0
     while (found := find()) and time.monotonic() < give_up_at:
         for each in _eldest_first(found):
             _send(each, signal.SIGKILL)
+        rounds += 1
+        if rounds > _ROUNDS_ONE_BY_ONE:
+            _kill_groups(found)
         killed |= found
         wait(0.02)
     return killed
+
+
+def _kill_groups(found: set[Identity]) -> None:
+    """Who forks faster than we look is killed with its whole group at one moment, if all of it is ours."""
+    table = _table()
+    ours = {pid for pid, _ in found}
+    groups = {table[pid].group for pid in ours if pid in table} - {os.getpgrp(), 0, 1}
+    # Newer ones may have come, and have lost their parents to the session's leader, which is our child.
+    ours = _with_descendants(ours | {pid for pid, row in table.items() if row.parent == os.getpid()}, table)
+    for group in groups:
+        if all(pid in ours for pid, row in table.items() if row.group == group):
+            with contextlib.suppress(OSError):
+                os.killpg(group, signal.SIGKILL)
 
 
 def _eldest_first(found: set[Identity]) -> list[Identity]:
@@ -127,7 +155,11 @@ def _table_from_ps(*which: str) -> dict[int, _Row]:
     argv = ["ps", *which, "-o", "pid=,ppid=,pgid=,stat="]
     listed = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False).stdout
     rows = (line.split() for line in listed.splitlines())
-    return {int(row[0]): _Row(int(row[1]), int(row[2]), 0) for row in rows if not row[3].startswith("Z")}
+    return {
+        int(row[0]): _Row(int(row[1]), int(row[2]), int(row[2]), 0)
+        for row in rows
+        if not row[3].startswith("Z")
+    }
 
 
 def _row_from_ps(pid: int) -> _Row | None:
@@ -142,20 +174,25 @@ def _row(pid: int) -> _Row | None:
         fields = status[status.rindex(b")") + 2 :].split()
         if fields[0] in b"ZX":
             return None
-        return _Row(int(fields[1]), int(fields[3]), int(fields[19]))
+        return _Row(int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
     except (OSError, ValueError, IndexError):
         return None
 
 
-def _is_tagged(pid: int, launch: str) -> bool:
+def tags(pid: int) -> tuple[str, ...]:
+    """The launches named in a process's environment: a keepalive inside a worker adds its own."""
+    found = variable(pid, TAG)
+    return tuple(found.split(" ")) if found else ()
+
+
+def variable(pid: int, name: str) -> str:
+    """What a process was started with under that name; empty too where we may not read it."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             environment = b"\0" + file.read()
     except OSError:
-        return False
-    _, found, rest = environment.partition(f"\0{TAG}=".encode())
-    # A keepalive inside a worker adds its own tag after the worker's.
-    return bool(found) and launch.encode() in rest.partition(b"\0")[0].split(b" ")
+        return ""
+    return environment.partition(f"\0{name}=".encode())[2].partition(b"\0")[0].decode("utf-8", "replace")
 
 
 def _with_descendants(found: set[int], table: dict[int, _Row]) -> set[int]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 READ_LIMIT_BYTES = 64 * 1024
+# One block: no record is longer.
+RESERVE_BYTES = 4096
 # Others look at the lock by taking it for a moment: a supervisor that starts just then asks again.
 LOCK_PATIENCE_S = 1.0
 
@@ -53,6 +55,9 @@ class ExitRecord:
         self.detail = detail
 
 
+_FIELDS = frozenset(ExitRecord.__init__.__annotations__) - {"return"}
+
+
 def leads_out(results: str, cwd: str) -> bool:
     """Whether links make `results`, which lies in `cwd`, something outside: there we write nothing.
 
@@ -69,20 +74,60 @@ def _is_below(path: str, folder: str) -> bool:
 
 def read_exit(state: str) -> ExitRecord | None:
     found = read_json(f"{state}/exit.json")
-    found.pop("v", None)
     try:
-        return ExitRecord(**found)
+        # A later version may have written more.
+        return ExitRecord(**{name: value for name, value in found.items() if name in _FIELDS})
     except TypeError:
         return None
 
 
+def reserve_exit(state: str) -> None:
+    """Take the room for the record while there is some."""
+    with contextlib.suppress(OSError):
+        _write_whole(f"{state}/exit.reserve", b" " * RESERVE_BYTES, durable=False)
+
+
 def write_exit(state: str, results: str | None, cwd: str, record: ExitRecord) -> None:
-    """Write the authoritative record durably, then its copy in `results` if that can be done."""
+    """Write the authoritative record durably, then its copy in `results` if that can be done.
+
+    On a full disk the record takes the room that was reserved for it. In `results` no record of a later
+    launch is replaced.
+    """
     content = {"v": 1, **vars(record)}
-    replace_json(f"{state}/exit.json", content, durable=True)
-    if results and not leads_out(results, cwd):
+    try:
+        replace_json(f"{state}/exit.json", content, durable=True)
+    except OSError:
+        overwrite(f"{state}/exit.reserve", json.dumps(content).encode(), durable=True)
+        os.replace(f"{state}/exit.reserve", f"{state}/exit.json")
+        _sync_folder(state)
+    with contextlib.suppress(OSError):
+        os.unlink(f"{state}/exit.reserve")
+    if results and not leads_out(results, cwd) and _is_latest(results, record.launch):
         with contextlib.suppress(OSError):
             replace_json(f"{results}/exit.json", content)
+
+
+def _is_latest(results: str, launch: str) -> bool:
+    """Whether no other launch has beaten in these results since this one did."""
+    return read_json(f"{results}/heartbeat.json").get("launch") in (None, launch)
+
+
+def overwrite(path: str, content: bytes, *, durable: bool = False) -> None:
+    """Write over a file in place, with blanks to its end: that needs no room on most file systems.
+
+    Raises:
+        OSError: there is no such plain file, or it cannot be written.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is no plain file", path)
+        os.pwrite(descriptor, content.ljust(status.st_size), 0)
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_json(path: str) -> dict[str, Any]:

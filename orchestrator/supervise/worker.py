@@ -14,17 +14,21 @@ import signal
 import termios
 from fcntl import ioctl
 
+from . import processes
+from .adoption import adopt_orphans, reap
 from .processes import TAG
+from .records import replace_json
 from .spec import PIPED, PTY, Spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 _Given = tuple[int, int, int]
 # All news have this size, which a pipe takes and gives as one.
 _NEWS_BYTES = 512
+_SURVIVORS_LIMIT = 1000
 
 
 class NotStarted(Exception):
@@ -68,6 +72,7 @@ class Worker:
         """Dismiss the leader."""
         os.kill(self.leader, signal.SIGKILL)
         os.waitpid(self.leader, 0)
+        reap()
         os.close(self._release)
 
 
@@ -135,6 +140,7 @@ def _fork_leader(spec: Spec, given: _Given) -> Worker:
 def _lead(spec: Spec, given: _Given, tell: int, released: int) -> None:
     """Lead the session: start the command, tell how it ended, stay until the supervisor is gone."""
     os.setsid()
+    adopt_orphans()
     if spec.streams == PTY:
         ioctl(given[0], termios.TIOCSCTTY, 0)
     _set_signals(signal.SIG_IGN)
@@ -150,29 +156,37 @@ def _lead(spec: Spec, given: _Given, tell: int, released: int) -> None:
     _close_all_but({tell, released, failed, woken, wake})
     failure = _read_all(failed)
     _tell(tell, f"failed {failure}" if failure else f"started {pid}")
-    _tell(tell, _end_of(pid, woken, released, hang_up=spec.streams != PTY))
+    _tell(tell, _end_of(pid, woken, released, lambda: _leave(spec)))
     os.read(released, 1)
 
 
-def _end_of(pid: int, woken: int, released: int, *, hang_up: bool) -> str:
-    """Wait for the end of the child. A supervisor that dies first takes us, hence its terminal, along.
-
-    The kernel hangs up on who loses a terminal so; where there is none, `hang_up` says that we do.
-    """
+def _end_of(pid: int, woken: int, released: int, leave: Callable[[], None]) -> str:
+    """Wait for the end of the child. A supervisor that dies first takes us, hence its terminal, along."""
     poll = select.poll()
     poll.register(woken, select.POLLIN)
     poll.register(released, select.POLLIN)
     while True:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
+        status = reap(pid)
+        if status is not None:
             by_signal = os.WIFSIGNALED(status)
             return f"killed {os.WTERMSIG(status)}" if by_signal else f"exited {os.WEXITSTATUS(status)}"
         ready = dict(poll.poll())
         if released in ready:
-            if hang_up:
-                _hang_up()
+            leave()
             os._exit(0)
         os.read(woken, 512)
+
+
+def _leave(spec: Spec) -> None:
+    """Name those who lose their line of descent with us, for whoever settles this.
+
+    Then the kernel hangs up on who loses a terminal; where there is none, we do.
+    """
+    with contextlib.suppress(OSError):
+        left = processes.belonging(spec.launch, os.getpid())
+        replace_json(f"{spec.state}/survivors.json", {"processes": sorted(left)[:_SURVIVORS_LIMIT]})
+    if spec.streams != PTY:
+        _hang_up()
 
 
 def _hang_up() -> None:

@@ -221,7 +221,7 @@ def test_the_beat_goes_on_while_the_worker_is_silent(launch: Launch) -> None:
     launched.says("\n")
     eventually(lambda: launched.beat()["seq"] > 4)
     beat = launched.beat()
-    assert read(launched.results / "heartbeat.json").keys() == beat.keys()
+    assert read(launched.results / "heartbeat.json").keys() == beat.keys() - {"memory_kills"}
     assert beat["pid"] == int(launched.output())
     assert (beat["attempt"], beat["state"], beat["stage"]) == (2, "running", "full")
     assert abs(beat["started"] - time.time()) < 30
