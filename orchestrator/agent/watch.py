@@ -9,6 +9,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator import supervise
 from orchestrator.agent import contract
@@ -16,7 +17,12 @@ from orchestrator.agent.asking import Asking, Quiet
 from orchestrator.agent.files import load_json, tail
 from orchestrator.agent.host import boot_id
 from orchestrator.agent.launches import exit_of, launch_folder
+from orchestrator.supervise.evidence import is_full
+from orchestrator.supervise.fence import is_anothers
+from orchestrator.supervise.processes import process_state
 from orchestrator.supervise.records import ExitRecord, read_exit, read_json
+from orchestrator.supervise.spec import BEAT_S
+from orchestrator.supervise.written import is_from_before, is_own
 from orchestrator.wire import (
     Exit,
     LaunchSeen,
@@ -31,6 +37,7 @@ from orchestrator.wire import (
 LAST_LINE_BYTES = 4096
 # A lost supervisor's processes get seconds to end: that long a probe does not wait.
 SETTLE_WAIT_S = 1.0
+_SILENT_BEATS = 2.5
 
 Stamp = tuple[int, int, int] | None
 
@@ -42,9 +49,13 @@ class _Known:
     folder: str
     results: str
     log: str
-    begun_ns: int = 0
+    launch: str
+    attempt: int
+    beat_s: float
+    first_seen_at: float = field(default_factory=time.monotonic)
     exit: Exit | None = None
     beat_stamp: Stamp = None
+    beat_at: float = field(default_factory=time.monotonic)
     beat_seq: int = 0
     output_seq: int = 0
     progress_stamp: Stamp = None
@@ -95,9 +106,7 @@ class Watch:
             spec = load_json(folder / "spec.json")
             if not spec:
                 return None
-            begun = _stamp(f"{folder}/spec.json")
-            log = str(spec.get("log") or "")
-            known = _Known(str(folder), watched.results, log, begun[0] if begun else 0)
+            known = _known(folder, watched, spec)
             self._known[key] = known
         return known
 
@@ -131,8 +140,9 @@ class Watch:
             output_seq=known.output_seq,
             progress=known.progress,
             progress_error=known.progress_error,
-            reported=known.progress_stamp is not None and known.progress_stamp[0] >= known.begun_ns,
+            reported=known.progress is not None,
             last_line=known.last_line,
+            silence=_silence(known) if alive else "",
         )
 
     def _exit(self, known: _Known) -> Exit | None:
@@ -141,7 +151,8 @@ class Watch:
             if not settled.done():
                 return None
             del self._settling[known.folder]
-        found = exit_of(read_exit(known.folder))
+        # On a full disk what was settled may be known and not written.
+        found = exit_of(read_exit(known.folder) or _result(settled))
         if found is not None:
             _read_all(known)  # what was written between the first look and the end
         return found
@@ -164,6 +175,33 @@ def _disk_of(folder: str) -> tuple[int | None, int | None]:
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
+def _known(folder: Path, watched: Watched, spec: dict[str, Any]) -> _Known:
+    attempt, beat_s = spec.get("attempt"), spec.get("beat_s")
+    return _Known(
+        folder=str(folder),
+        results=watched.results,
+        log=str(spec.get("log") or ""),
+        launch=watched.launch,
+        attempt=attempt if isinstance(attempt, int) else 0,
+        beat_s=float(beat_s) if isinstance(beat_s, (int, float)) else BEAT_S,
+    )
+
+
+def _result(settled: Future[ExitRecord | None] | None) -> ExitRecord | None:
+    return settled.result() if settled is not None and settled.exception() is None else None
+
+
+def _silence(known: _Known) -> str:
+    """What can be told of a supervisor that lives and has not beaten for long; of others nothing."""
+    if time.monotonic() - known.beat_at <= _SILENT_BEATS * known.beat_s:
+        return ""
+    if is_full(known.folder):
+        return "its disk is full"
+    pid = read_json(f"{known.folder}/supervisor.json").get("pid")
+    state = process_state(pid) if isinstance(pid, int) else ""
+    return f"state {state}" if state else ""
+
+
 def _read_all(known: _Known) -> None:
     _read_beat(known)
     _read_progress(known)
@@ -177,7 +215,7 @@ def _read_beat(known: _Known) -> None:
         return
     beat = read_json(path)
     if isinstance(beat.get("seq"), int):
-        known.beat_seq, known.beat_stamp = beat["seq"], stamp
+        known.beat_seq, known.beat_stamp, known.beat_at = beat["seq"], stamp, time.monotonic()
         known.output_seq = beat["output_seq"] if isinstance(beat.get("output_seq"), int) else 0
 
 
@@ -187,7 +225,9 @@ def _read_progress(known: _Known) -> None:
     if stamp is None or stamp == known.progress_stamp:
         return
     try:
-        known.progress = contract.progress_of(contract.load_object(path, contract.PROGRESS_LIMIT_BYTES))
+        document = contract.load_object(path, contract.PROGRESS_LIMIT_BYTES)
+        if not is_anothers(document, known.launch, known.attempt) and not is_from_before(known.folder, path):
+            known.progress = contract.progress_of(document)
         known.progress_error = None
     except FileNotFoundError:
         return
@@ -235,14 +275,25 @@ def _is_alive(folder: str) -> bool:
 
 
 def read_metrics(request: ReadMetrics) -> Metrics:
-    """The file counts only when it is not older than the launch, by the host's own clock."""
+    """The file counts only when this launch left it so, whatever clocks say."""
     path = Path(request.results, request.file)
-    begun = launch_folder(request.place, request.launch) / "spec.json"
+    folder = launch_folder(request.place, request.launch)
     try:
-        if path.stat().st_mtime_ns < begun.stat().st_mtime_ns:
+        if not _is_written_by(folder, path):
             return Metrics(found=False)
-        return contract.metrics_of(contract.load_object(path, contract.METRICS_LIMIT_BYTES))
+        document = contract.load_object(path, contract.METRICS_LIMIT_BYTES)
+        attempt = load_json(folder / "spec.json").get("attempt")
+        if is_anothers(document, request.launch, attempt if isinstance(attempt, int) else 0):
+            return Metrics(found=False)
+        return contract.metrics_of(document)
     except FileNotFoundError:
         return Metrics(found=False)
     except (contract.Unreadable, OSError) as error:
         return Metrics(found=True, error=f"{request.file} {error}")
+
+
+def _is_written_by(folder: Path, path: Path) -> bool:
+    own = is_own(str(folder), str(path))
+    if own is None:  # a supervisor of an earlier version, or a full disk
+        return path.stat().st_mtime_ns >= (folder / "spec.json").stat().st_mtime_ns
+    return own

@@ -11,6 +11,9 @@ GRACE_LIMIT_S = 3600.0
 STALL_GRACE_S = 30.0
 """The shortest time from `stale` to the end of a worker that stands still."""
 
+SILENT_FLOOR_S = 5.0
+"""A busy host may be late by so much, however often it is asked to beat."""
+
 BEATS_MISSED = 3
 """Beats that may be missing before the supervisor itself counts as silent."""
 
@@ -60,6 +63,16 @@ def beat_is_late(pulse: Pulse, heartbeat: Heartbeat) -> bool:
     """Whether its supervisor was seen not to beat; unlike its worker, it never has a reason not to."""
     silent_s = pulse.seen_at - max(pulse.beat_at, pulse.watched_from)
     return silent_s > max(BEATS_MISSED * heartbeat.every_s, STALL_GRACE_S)
+
+
+def silent_s(pulse: Pulse, heartbeat: Heartbeat) -> float | None:
+    """How long we saw a living supervisor not beat; None while that is nothing to speak of.
+
+    Its worker may be well: nothing is restarted because of it.
+    """
+    silent = pulse.seen_at - max(pulse.beat_at, pulse.watched_from)
+    is_long = silent > max(BEATS_MISSED * heartbeat.every_s, SILENT_FLOOR_S)
+    return silent if pulse.seen.alive and is_long else None
 
 
 def stands_still(workstream: Workstream, pulse: Pulse) -> bool:

@@ -49,9 +49,9 @@ class LaunchSeen:
     """`alive`: its supervisor holds its lock. `unknown`: no trace of the launch on this host.
 
     `exit` is set once it ended, `metrics_file` then holds what the run itself wrote as metrics.
-    `progress_error` says why a progress file could not be read. `reported`: this run wrote that file,
-    by the host's own clock; otherwise it is what an earlier one left. `asks` is the line with which it
-    waits for somebody to type.
+    `progress_error` says why a progress file could not be read. `reported`: this run wrote that file.
+    `silence` is what its host can tell of a supervisor that lives and has not beaten for long. `asks` is
+    the line with which it waits for somebody to type.
     """
 
     launch: str
@@ -65,6 +65,7 @@ class LaunchSeen:
     reported: bool = False
     last_line: str = ""
     asks: str | None = None
+    silence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from orchestrator.core.liveness import (
     beat_is_late,
     is_stale,
     may_stall,
+    silent_s,
     stall_limit_s,
     watched_silence_s,
 )
@@ -311,16 +312,28 @@ def _running(
         seen = observation.hosts.get(workstream.host, HostSeen())
         return "running", f"host {workstream.host} does not answer: {seen.reason}" if seen.reason else ""
     if pulse is not None and is_stale(pulse, workstream.heartbeat, now):
-        words = (_silence(workstream, record, pulse, now), _worker_words(pulse))
+        words = (
+            _silence(workstream, record, pulse, now),
+            _supervisor_words(workstream, pulse),
+            _worker_words(pulse),
+        )
         return "stale", "; ".join(filter(None, words))
-    return "running", _worker_words(pulse)
+    return "running", "; ".join(filter(None, (_supervisor_words(workstream, pulse), _worker_words(pulse))))
+
+
+def _supervisor_words(workstream: Workstream, pulse: Pulse | None) -> str:
+    silent = silent_s(pulse, workstream.heartbeat) if pulse else None
+    if pulse is None or silent is None:
+        return ""
+    why = f" ({pulse.seen.silence})" if pulse.seen.silence else ""
+    return f"its supervisor is silent for {silent:.0f} s{why}"
 
 
 def _silence(workstream: Workstream, record: WorkstreamRecord, pulse: Pulse, now: float) -> str:
     """How long nothing advanced, and what follows from that."""
     silence = f"nothing advanced for {now - pulse.advance_at:.0f} s"
     if beat_is_late(pulse, workstream.heartbeat):
-        return f"{silence}; its supervisor is silent too: see whether its host has a full disk"
+        return silence
     if not workstream.restart.stalled or not may_stall(workstream, pulse):
         return silence
     left_s = stall_limit_s(workstream, pulse) - watched_silence_s(pulse)

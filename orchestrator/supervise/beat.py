@@ -11,6 +11,7 @@ import time
 
 from .fence import is_anothers
 from .records import leads_out, overwrite, read_json, replace_file, replace_json
+from .written import is_from_before
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,9 +96,10 @@ def describe_progress(folder: str) -> str:
     return "".join(c if c.isprintable() else " " for c in said[:_MESSAGE_LIMIT])
 
 
-def last_step(folder: str | None, launch: str, attempt: int) -> float | None:
-    """How far this attempt's worker said it got."""
-    found = read_json(f"{folder}/progress.json") if folder else {}
+def last_step(folder: str | None, state: str, launch: str, attempt: int) -> float | None:
+    """How far this launch's worker said it got."""
+    path = f"{folder}/progress.json"
+    found = read_json(path) if folder and not is_from_before(state, path) else {}
     step = found.get("step")
     if not isinstance(step, int | float) or isinstance(step, bool) or not math.isfinite(step):
         return None

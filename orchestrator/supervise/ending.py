@@ -133,7 +133,7 @@ def _settle_lost(state: str, about: dict[str, Any], grace_s: float) -> ExitRecor
         ended=last_sign,
         elapsed_s=round(max(0.0, last_sign - _started(state, last_sign)), 3),
         leftovers=len(ended),
-        step=last_step(progress if isinstance(progress, str) else None, launch, attempt),
+        step=last_step(progress if isinstance(progress, str) else None, state, launch, attempt),
         detail=killed,
     )
     with contextlib.suppress(OSError):  # a later look writes it, and what is known is known

@@ -26,6 +26,7 @@ from .records import (
 from .relay import Outbox, Source
 from .rotation import Log
 from .spec import PIPED, PTY, Spec, SpecError, load_spec
+from .written import Written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Supervisor:
         self.others: set[processes.Identity] = set()
         self.tail = evidence.Tail()
         self.kills = kernel.Kills()
+        self.written = Written(spec.state, spec.results)
         self.started_at = time.monotonic()
         self.ended_at, self.ended = self.started_at, time.time()
 
@@ -139,6 +141,7 @@ class Supervisor:
 
     def _begin(self) -> None:
         reserve_exit(self.spec.state)
+        self.written.begin()
         self._announce()
         if self.spec.results and not leads_out(self.spec.results, self.spec.cwd):
             with contextlib.suppress(OSError):
@@ -270,9 +273,12 @@ class Supervisor:
             ended=self.ended,
             elapsed_s=round(self.ended_at - self.started_at, 3),
             leftovers=len({pid for pid, _ in self.others} - {self.heartbeat.pid}),
-            step=last_step(self.heartbeat.progress_folder, self.spec.launch, self.spec.attempt),
+            step=self._last_step(),
             detail=detail,
         )
+
+    def _last_step(self) -> float | None:
+        return last_step(self.heartbeat.progress_folder, self.spec.state, self.spec.launch, self.spec.attempt)
 
     def _why(self) -> tuple[str | None, str]:
         """Cause and evidence of an end that nobody asked for."""
@@ -295,6 +301,7 @@ class Supervisor:
         self.heartbeat.state = ENDED
         self.heartbeat.beat()
         self.log.close()
+        self.written.end()
         try:
             write_exit(self.spec.state, self.spec.results, self.spec.cwd, record)
         except OSError as error:

@@ -45,6 +45,16 @@ def started(pid: int) -> int | None:
     return row.start if row else None
 
 
+def process_state(pid: int) -> str:
+    """The kernel's letter: R and S are well, T is stopped, D waits for a device; empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            status = file.read(1024)
+        return status[status.rindex(b")") + 2 :][:1].decode("ascii", "replace")
+    except (OSError, ValueError):
+        return ""
+
+
 def belonging(launch: str, leader: int | None = None, known: Iterable[Identity] = ()) -> set[Identity]:
     """Return the living processes of `launch`; never the caller or what it descends from.
 
