@@ -204,7 +204,9 @@ def _silence(known: _Known) -> str:
 
 def _read_all(known: _Known) -> None:
     _read_beat(known)
-    _read_progress(known)
+    # Until its supervisor has looked, nobody can tell what lay there before.
+    if known.beat_stamp is not None or _exists(f"{known.folder}/supervisor.json"):
+        _read_progress(known)
     _read_last_line(known)
 
 

@@ -235,13 +235,14 @@ def state_in_words(
         case Wanted():
             return _wanted(plan, state, observation, workstream, now)
         case Starting():
-            return "starting", ""
+            return "starting", _host_silence(observation, record)
         case Running():
             return _running(observation, workstream, record, now)
         case Ended():
-            return "running", f"{_end(record)}; its results are being judged"
+            judged = f"{_end(record)}; its results are being judged"
+            return "running", _joined(judged, _host_silence(observation, record))
         case Stopping(then=then):
-            return "running", _stopping(record, then)
+            return "running", _joined(_stopping(record, then), _host_silence(observation, record))
         case Held(unmet=unmet, repeats=True):
             return "held", "; ".join(unmet) + "; orchestrator resume repeats the stage"
         case Held(unmet=unmet):
@@ -308,17 +309,25 @@ def _running(
 ) -> tuple[str, str]:
     assert record.launch is not None
     pulse = observation.pulse(record.launch.id)
-    if not observation.reachable(workstream.host):
-        seen = observation.hosts.get(workstream.host, HostSeen())
-        return "running", f"host {workstream.host} does not answer: {seen.reason}" if seen.reason else ""
+    if not observation.reachable(record.launch.host):
+        return "running", _host_silence(observation, record)
+    words = _supervisor_words(workstream, pulse), _worker_words(pulse)
     if pulse is not None and is_stale(pulse, workstream.heartbeat, now):
-        words = (
-            _silence(workstream, record, pulse, now),
-            _supervisor_words(workstream, pulse),
-            _worker_words(pulse),
-        )
-        return "stale", "; ".join(filter(None, words))
-    return "running", "; ".join(filter(None, (_supervisor_words(workstream, pulse), _worker_words(pulse))))
+        return "stale", _joined(_silence(workstream, record, pulse, now), *words)
+    return "running", _joined(*words)
+
+
+def _joined(*words: str) -> str:
+    return "; ".join(filter(None, words))
+
+
+def _host_silence(observation: Observation, record: WorkstreamRecord) -> str:
+    """Why nothing new is known of a launch; empty while its host answers, or was not asked yet."""
+    host = record.launch.host if record.launch else ""
+    seen = observation.hosts.get(host, HostSeen())
+    if seen.reachable is not False:
+        return ""
+    return f"host {host} does not answer" + (f": {seen.reason}" if seen.reason else "")
 
 
 def _supervisor_words(workstream: Workstream, pulse: Pulse | None) -> str:

@@ -16,9 +16,11 @@ import pytest
 from orchestrator.agent import contract
 from orchestrator.agent.logs import read_log
 from orchestrator.agent.watch import read_metrics
+from orchestrator.supervise import stop
 from orchestrator.wire import LogPart, Metrics, Probe, ReadLog, ReadMetrics, StartEntry, Watched
 from tests.support.agent_scene import Scene, scene_in
 from tests.support.eventually import eventually
+from tests.support.supervised import Launched
 
 
 @pytest.fixture
@@ -42,6 +44,32 @@ def test_a_running_worker_is_seen_with_beat_progress_and_last_line(scene: Scene)
     assert seen.alive and not seen.unknown and seen.exit is None
     assert seen.progress.metrics == {"loss": 0.5} and seen.progress.unit == "epoch"
     eventually(lambda: scene.seen(wanted).beat_seq > seen.beat_seq and scene.seen(wanted).output_seq > 0)
+
+
+def test_a_stopped_supervisor_is_silent_with_its_state(scene: Scene, tmp_path: Path) -> None:
+    """Without tmux, which wakes whom it sees stopped."""
+    folder = Path(scene.place.state, "launches", "L1")
+    launched = Launched(tmp_path, "sleep 60", state=str(folder))
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text(launched.spec.read_text())
+    request = Probe(place=scene.place, launches=(Watched(launch="L1", results=str(launched.results)),))
+
+    def silence() -> str:
+        (seen,) = scene.watch.probe(request).launches
+        assert (seen.exit, seen.unknown) == (None, False)
+        return seen.silence if seen.beat_seq > 1 else "begins"
+
+    process = launched.start()
+    try:
+        eventually(lambda: silence() == "")
+        os.kill(process.pid, signal.SIGSTOP)
+        assert eventually(silence) == "state T"
+        os.kill(process.pid, signal.SIGCONT)
+        eventually(lambda: silence() == "")
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+        stop(folder, 0)
+        launched.clean()
 
 
 def test_an_end_is_seen_with_what_was_written_last(scene: Scene) -> None:
@@ -161,27 +189,82 @@ def test_words_of_a_worker_are_bounded_and_plain() -> None:
     assert contract.progress_of({"metrics": [1], "message": ["x"]}).metrics == {}
 
 
-def test_metrics_count_only_when_this_run_wrote_them(scene: Scene) -> None:
+FINAL = "final_metrics.json"
+
+
+def metrics(scene: Scene, wanted: StartEntry, file: str = FINAL) -> Metrics:
     results = scene.worktree("i3d") / "results"
-    wanted = launched(scene, "true")
+    return read_metrics(
+        ReadMetrics(results=str(results), file=file, launch=wanted.launch.launch, place=scene.place)
+    )
+
+
+def ran(scene: Scene, command: str) -> StartEntry:
+    wanted = launched(scene, command)
     scene.ended(wanted)
+    return wanted
 
-    def metrics(file: str) -> Metrics:
-        return read_metrics(
-            ReadMetrics(results=str(results), file=file, launch=wanted.launch.launch, place=scene.place)
-        )
 
-    assert metrics("final_metrics.json") == Metrics(found=False)
-    file = results / "final_metrics.json"
+def writing(content: object) -> str:
+    text = content if isinstance(content, str) else json.dumps(content)
+    return f"echo '{text}' > results/{FINAL}"
+
+
+def test_metrics_that_the_run_wrote(scene: Scene) -> None:
     content = {"acc": 0.9, "bad": None, "history": {"loss": [3, 2, 1], "broken": [1, None], "odd": "x"}}
-    file.write_text(json.dumps(content))
-    found = metrics("final_metrics.json")
+    wanted = ran(scene, writing(content))
+    found = metrics(scene, wanted)
     assert found.values == {"acc": 0.9} and found.history == {"loss": (3.0, 2.0, 1.0)}
     assert found.not_finite == ("bad", "history.broken")
-    os.utime(file, (1, 1))
-    assert metrics("final_metrics.json") == Metrics(found=False)
-    file.write_text('{"acc": 0.')
-    assert "no JSON" in str(metrics("final_metrics.json").error)
+    assert metrics(scene, wanted, "validation_metrics.json") == Metrics(found=False)
+
+
+def test_torn_metrics_say_so(scene: Scene) -> None:
+    assert "no JSON" in str(metrics(scene, ran(scene, writing('{"acc": 0.'))).error)
+
+
+def test_metrics_from_before_or_after_the_run_are_not_its_own(scene: Scene) -> None:
+    file = scene.worktree("i3d") / "results" / FINAL
+    first = ran(scene, writing({"acc": 0.9}))
+    assert metrics(scene, first).values == {"acc": 0.9}
+    os.utime(file, (4e9, 4e9))  # a clock that was far ahead
+    second = scene.entry(command="true", launch="second")
+    scene.started(second)
+    scene.ended(second)
+    assert metrics(scene, second) == Metrics(found=False)
+    third = scene.entry(command=writing({"acc": 0.1}), launch="third")
+    scene.started(third)
+    scene.ended(third)
+    assert metrics(scene, third).values == {"acc": 0.1}
+    file.write_text('{"acc": 0.99}')
+    assert metrics(scene, third) == Metrics(found=False)
+
+
+@pytest.mark.parametrize(("own", "found"), [({"attempt": 1}, True), ({"attempt": 9}, False)])
+def test_metrics_that_name_another_attempt_are_not_this_ones(
+    scene: Scene, own: dict[str, object], found: bool
+) -> None:
+    assert metrics(scene, ran(scene, writing({"acc": 0.9, **own}))).found == found
+
+
+def test_progress_of_another_attempt_is_none(scene: Scene) -> None:
+    def wrote(seq: int, **own: object) -> str:
+        return f"echo '{json.dumps({'seq': seq, 'step': seq, **own})}' > results/progress.json"
+
+    first = launched(scene, f"{wrote(900)}; exit 0")
+    assert scene.ended(first).progress is not None
+    second = scene.entry(
+        command=f"echo up; until [ -e go ]; do sleep 0.05; done; {wrote(7, attempt=2)}; "
+        f"{wrote(950, attempt=1)}; echo late; sleep 60",
+        launch="second",
+        launch_attempt=2,
+    )
+    scene.started(second)
+    seen = eventually(lambda: (s := scene.seen(second)).last_line == "up" and s)
+    assert seen.progress is None and not seen.reported
+    (scene.worktree("i3d") / "go").touch()
+    seen = eventually(lambda: (s := scene.seen(second)).last_line == "late" and s)
+    assert seen.progress is None or seen.progress.seq == 7
 
 
 def test_a_probe_of_a_hundred_is_cheap(scene: Scene) -> None:
