@@ -27,6 +27,9 @@ SHELL_GRACE_S = 1.0
 LONG_DEADLINE_S = 12 * 3600.0
 """For calls that last as long as a set-up; the probe finds a dead host long before."""
 
+STACKS_DEADLINE_S = 90.0
+"""Devices and debuggers are asked too, and each may hang."""
+
 _NOT_FOR_WORKERS = ("GIT_", "TMUX", "TERM", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES", "ORCHESTRATOR_")
 
 
@@ -219,6 +222,21 @@ def _end(effect: StopWorker, item: wire.Stopped) -> Message:
         return NotPerformed(key=effect.key, reason=f"{effect.workstream.name} does not end")
     end = ended(effect.workstream.name, effect.launch.id, item.exit)
     return Happened(facts=(end,), key=effect.key)
+
+
+# --- look -----------------------------------------------------------------------------------------
+
+
+def dump_stacks(site: Site, workstream: str, launch: str) -> wire.Stacks:
+    """Have the host write down where a running launch stands; blocks for some seconds.
+
+    Raises:
+        Refused: it does not run.
+        HostUnreachable: nothing was written down, or the answer was lost.
+    """
+    request = wire.DumpStacks(place=site.place, workstream=workstream, launch=launch)
+    found: wire.Stacks = site.call(request, deadline_s=STACKS_DEADLINE_S)
+    return found
 
 
 # --- judge ----------------------------------------------------------------------------------------

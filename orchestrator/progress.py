@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 READ_LIMIT_BYTES = 64 * 1024
 _MESSAGE_LIMIT = 2000
 _NAME_LIMIT = 64
+_LAUNCH_LIMIT = 500
 _METRICS_LIMIT = 400
 # Reports the rate is taken over: few enough to follow a change of speed.
 _RATE_WINDOW = 20
@@ -32,6 +33,9 @@ _lock = RLock()
 _imported_at = time.monotonic()
 _last_seq = 0
 _seen: list[tuple[float, float]] = []
+# Where the stacks of all threads go at a SIGUSR1, as a descriptor that only exists in memory.
+_stacks: int | None = None
+_may_register = True
 
 
 def report(
@@ -57,6 +61,7 @@ def report(
             progress: dict[str, object] = {
                 "v": 1,
                 "seq": _next_seq(directory),
+                **_writer(),
                 "step": at,
                 "total": end,
                 "unit": _text(unit, _NAME_LIMIT),
@@ -68,6 +73,36 @@ def report(
             }
             _replace(directory, "progress.json", json.dumps(progress, allow_nan=False) + "\n")
             _replace(directory, "PROGRESS.txt", _in_words(progress))
+
+
+def _writer() -> dict[str, object]:
+    """Which launch and process this is, and whether that answers a SIGUSR1 with its stacks."""
+    attempt = os.environ.get("ORCHESTRATOR_ATTEMPT", "")
+    launch = os.environ.get("ORCHESTRATOR_LAUNCH")
+    return {
+        "attempt": int(attempt) if attempt.isdecimal() else None,
+        "launch": _text(launch, _LAUNCH_LIMIT) if launch else None,
+        "pid": os.getpid(),
+        "stacks": _stacks_at_a_signal() if launch else None,
+    }
+
+
+def _stacks_at_a_signal() -> int | None:
+    """Have SIGUSR1 write every thread's stack, unless the program uses that signal itself."""
+    global _stacks, _may_register
+    with contextlib.suppress(ImportError, AttributeError, OSError, RuntimeError, ValueError):
+        import faulthandler  # only for who runs under a supervisor
+        import signal
+
+        # Python does not know of faulthandler's own: what it knows of took the place of ours.
+        is_free = signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+        if is_free and _may_register:
+            _may_register = False
+            descriptor = os.memfd_create("orchestrator-stacks")
+            faulthandler.register(signal.SIGUSR1, file=descriptor, all_threads=True)
+            _stacks = descriptor
+        return _stacks if is_free else None
+    return None
 
 
 def _renew_lock() -> None:

@@ -30,6 +30,7 @@ from orchestrator.cli import (
     rsh,
     send,
     service,
+    stacks,
     status,
     tdd,
     up,
@@ -113,6 +114,7 @@ _command(WORK, "keepalive", keepalive.keepalive, "keepalive --every 30s -- make 
 _command(SEE, "status", status.status, "status --watch")
 _command(SEE, "logs", logs.logs, "logs i3d -f -n 100")
 _command(SEE, "peek", peek.peek, "peek -n 3")
+_command(SEE, "stacks", stacks.stacks, "stacks i3d")
 _command(SEE, "events", events.events, "events --wave 2")
 _command(SEE, "report", report.report, "report --wave 1")
 _command(TALK, "attach", attach.attach, "attach i3d")

@@ -48,6 +48,7 @@ from orchestrator.wire.repository import (
 )
 from orchestrator.wire.workers import (
     CopiedFile,
+    DumpStacks,
     Finished,
     Launch,
     LogPart,
@@ -58,6 +59,7 @@ from orchestrator.wire.workers import (
     ReadMetrics,
     Screen,
     Seen,
+    Stacks,
     Start,
     Started,
     StartEntry,
@@ -82,6 +84,7 @@ __all__ = [
     "Cleaned",
     "CloseSessions",
     "CopiedFile",
+    "DumpStacks",
     "Exit",
     "Failure",
     "Finished",
@@ -114,6 +117,7 @@ __all__ = [
     "RunGates",
     "Screen",
     "Seen",
+    "Stacks",
     "Start",
     "StartEntry",
     "Started",

@@ -158,6 +158,24 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DumpStacks:
+    """Write down where a running launch stands, without disturbing it. Answered by `Stacks`."""
+
+    place: Place
+    workstream: str
+    launch: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stacks:
+    """`path` is the file on the host that the text was added to, `lines` the few that say most."""
+
+    path: str
+    text: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadMetrics:
     """The metrics a run wrote. Answered by `Metrics`.
 

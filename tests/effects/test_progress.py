@@ -52,6 +52,10 @@ def test_report_has_every_key_of_the_contract(results: Path) -> None:
     assert written(results) == {
         "v": 1,
         "seq": 1,
+        "attempt": None,
+        "launch": None,
+        "pid": os.getpid(),
+        "stacks": None,
         "step": 3,
         "total": 10,
         "unit": "epoch",
