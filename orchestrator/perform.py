@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -12,6 +12,7 @@ from orchestrator.briefing import brief_of
 from orchestrator.copying import copied_files
 from orchestrator.core import facts as f
 from orchestrator.core.decide import Effect, JudgeStage, StartWorker, StopWorker, ended, next_stage, stage_of
+from orchestrator.core.facts import Fact
 from orchestrator.core.observation import LaunchSeen
 from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.stages import parse_requirement, unmet
@@ -72,7 +73,7 @@ def _start(bench: Bench, site: Site, effects: Sequence[StartWorker]) -> None:
 
     def told(item: wire.Started | wire.NotStarted) -> None:
         effect, _ = entries[f.LaunchId(item.launch)]
-        bench.inbox.put(Happened(facts=(_launch_fact(item),), key=effect.key))
+        bench.inbox.put(Happened(facts=_launch_facts(item), key=effect.key))
 
     request = wire.Start(
         place=site.place,
@@ -91,24 +92,39 @@ def _send_commits(bench: Bench, site: Site, worktrees: Sequence[wire.Worktree]) 
     site.send([w.start for w in worktrees], here)
 
 
-def _launch_fact(item: wire.Started | wire.NotStarted) -> f.Launched | f.LaunchRefused:
-    launch = f.LaunchId(item.launch)
-    if isinstance(item, wire.Started):
-        return f.Launched(
+def _launch_facts(item: wire.Started | wire.NotStarted) -> tuple[Fact, ...]:
+    if isinstance(item, wire.NotStarted):
+        message = item.message if item.log is None else f"{item.message}; see {item.log}"
+        refused = f.LaunchRefused(
             workstream=item.workstream,
-            launch=launch,
-            worktree=item.worktree,
-            tip=item.tip,
-            made_branch=item.made_branch,
-            port=item.port,
+            launch=f.LaunchId(item.launch),
+            cause=item.cause,
+            message=message,
+            log=item.log,
         )
-    return f.LaunchRefused(
+        return (refused,)
+    launched = f.Launched(
         workstream=item.workstream,
-        launch=launch,
-        cause=item.cause,
-        message=item.message if item.log is None else f"{item.message}; see {item.log}",
-        log=item.log,
+        launch=f.LaunchId(item.launch),
+        worktree=item.worktree,
+        tip=item.tip,
+        made_branch=item.made_branch,
+        port=item.port,
     )
+    return (launched, *_resumption_fact(item))
+
+
+def _resumption_fact(item: wire.Started) -> Iterator[f.CheckpointChosen]:
+    found = item.resumption
+    if found is not None:
+        yield f.CheckpointChosen(
+            workstream=item.workstream,
+            launch=f.LaunchId(item.launch),
+            checkpoint=found.checkpoint,
+            sha256=found.sha256,
+            size_bytes=found.size_bytes,
+            rejected=found.rejected,
+        )
 
 
 def _entry(
@@ -156,7 +172,8 @@ def _worktree(
 
 def _launch(bench: Bench, effect: StartWorker, env: dict[str, str]) -> wire.Launch:
     workstream, launch = effect.workstream, effect.launch
-    stage = stage_of(workstream, _stage_index(workstream, launch.stage))
+    index = _stage_index(workstream, launch.stage)
+    stage = stage_of(workstream, index)
     return wire.Launch(
         launch=launch.id,
         session=bench.plan.session(workstream.name),
@@ -170,6 +187,8 @@ def _launch(bench: Bench, effect: StartWorker, env: dict[str, str]) -> wire.Laun
         stop_grace_s=STOP_GRACE_S,
         timeout_s=stage.timeout_s if stage else None,
         brief=brief_of(bench.plan, workstream, bench.home.root),
+        resumes=stage is not None and (launch.attempt > 1 or index > 0),
+        verify=workstream.restart.verify,
     )
 
 

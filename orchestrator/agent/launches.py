@@ -15,8 +15,9 @@ from orchestrator.agent.environment import command_environment
 from orchestrator.agent.files import load_json, write_json
 from orchestrator.agent.logs import worker_log
 from orchestrator.agent.refusals import require_safe_name
+from orchestrator.codec import build, plain_fields
 from orchestrator.supervise.records import ExitRecord
-from orchestrator.wire import Exit, Finished, Launch, Place, StartEntry, Stop, Stopped
+from orchestrator.wire import Exit, Finished, Launch, Place, Resumption, StartEntry, Stop, Stopped
 
 LOG_LIMIT_BYTES = 50 * 1024 * 1024
 LOG_KEEP = 4
@@ -51,7 +52,14 @@ def results_folder(entry: StartEntry) -> Path:
     return Path(entry.worktree.path, entry.worktree.results)
 
 
-def write_spec(place: Place, entry: StartEntry, port: int | None) -> Path:
+def resumption_of(folder: Path) -> Resumption | None:
+    found = load_json(folder / "spec.json").get("resumption")
+    return build(Resumption, found) if found is not None else None
+
+
+def write_spec(
+    place: Place, entry: StartEntry, port: int | None, resumption: Resumption | None = None
+) -> Path:
     """What the supervisor is to run; 0600, for it holds the worker's environment."""
     launch, worktree = entry.launch, entry.worktree
     folder = launch_folder(place, launch.launch)
@@ -65,7 +73,9 @@ def write_spec(place: Place, entry: StartEntry, port: int | None) -> Path:
         "stage": launch.stage,
         "attempt": launch.attempt,
         "cwd": worktree.path,
-        "env": command_environment(_contract_variables(entry, folder, port), worktree.env, launch.env),
+        "env": command_environment(
+            contract_variables(entry, folder, port), worktree.env, launch.env, _goes_on_from(resumption)
+        ),
         "results": str(results),
         "state": str(folder),
         "log": str(worker_log(place, worktree.workstream)),
@@ -77,6 +87,7 @@ def write_spec(place: Place, entry: StartEntry, port: int | None) -> Path:
         "terminal": True,
         "title": f"{worktree.workstream} · stage {launch.stage} · attempt {launch.attempt}",
         "port": port,
+        "resumption": plain_fields(resumption) if resumption else None,
         **_program(launch),
     }
     if launch.brief is not None:
@@ -89,7 +100,7 @@ def brief_file(folder: Path) -> Path:
     return folder / "brief.md"
 
 
-def _contract_variables(entry: StartEntry, folder: Path, port: int | None) -> dict[str, str]:
+def contract_variables(entry: StartEntry, folder: Path, port: int | None) -> dict[str, str]:
     launch = entry.launch
     variables = {
         "ORCHESTRATOR_WORKSTREAM": entry.worktree.workstream,
@@ -101,6 +112,11 @@ def _contract_variables(entry: StartEntry, folder: Path, port: int | None) -> di
     if launch.brief is not None:
         variables["ORCHESTRATOR_BRIEF"] = str(brief_file(folder))
     return variables if port is None else {**variables, "ORCHESTRATOR_PORT": str(port)}
+
+
+def _goes_on_from(resumption: Resumption | None) -> dict[str, str]:
+    found = resumption.checkpoint if resumption else None
+    return {"ORCHESTRATOR_CHECKPOINT": found} if found else {}
 
 
 def _program(launch: Launch) -> dict[str, object]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from orchestrator import supervise
-from orchestrator.agent import ignored, supervised, worktrees
+from orchestrator.agent import checkpoints, ignored, supervised, worktrees
 from orchestrator.agent.environment import supervisor_argv
 from orchestrator.agent.files import (
     copy_files,
@@ -33,6 +33,7 @@ from orchestrator.agent.launches import (
     has_begun,
     launch_folder,
     port_of,
+    resumption_of,
     workstream_of,
     write_spec,
 )
@@ -41,7 +42,7 @@ from orchestrator.agent.ports import lease_ports
 from orchestrator.agent.refusals import CannotStart, as_refusal, require_safe_name
 from orchestrator.agent.sessions import Opening, Pane, Tmux
 from orchestrator.errors import OrchestratorError
-from orchestrator.wire import Finished, NotStarted, Place, Start, Started, StartEntry
+from orchestrator.wire import Finished, NotStarted, Place, Resumption, Start, Started, StartEntry
 
 Emit = Callable[[object], None]
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class _Job:
     session_exists: bool = False
     step: worktrees.Step | None = None
     port: int | None = None
+    resumption: Resumption | None = None
 
     @property
     def name(self) -> str:
@@ -101,6 +103,7 @@ class _Run:
                 tip=step.tip if step else "",
                 made_branch=step.new_branch if step else False,
                 port=job.port,
+                resumption=job.resumption,
             ),
         )
 
@@ -198,7 +201,7 @@ def _needs_launch(run: _Run, job: _Job, sessions: dict[str, list[Pane]], looked:
     own = next((pane for pane in panes if pane.own), None)
     opened = own is not None and own.own == job.launch and not own.dead
     if has_begun(folder) or (opened and (folder / "spec.json").exists()):
-        job.port = port_of(folder)
+        job.port, job.resumption = port_of(folder), resumption_of(folder)
         listed = looked.listed.get(worktrees.resolved(str(job.path)))
         tip = looked.branches.get(job.entry.worktree.branch) or (listed.head if listed else None)
         job.step = worktrees.Step(job.entry.worktree, tip or "", add=False)
@@ -237,20 +240,27 @@ def _make_branches(run: _Run, jobs: list[_Job]) -> list[_Job]:
 
 
 def _prepare_and_open(run: _Run, jobs: Sequence[_Job]) -> None:
-    """Sessions without a set-up open together once all are checked out: their workers' own start
+    """Sessions with nothing to do first open together once all are checked out: their workers' own start
     would otherwise compete with the checkouts."""
     quick: list[_Job] = []
-    setups: dict[Future[bool], _Job] = {}
-    with ThreadPoolExecutor(SETUPS_AT_ONCE) as setup_pool:
+    slow: dict[Future[bool], _Job] = {}
+    with ThreadPoolExecutor(SETUPS_AT_ONCE) as pool:
         for job in _checked_out(run, jobs):
-            if _setup_is_due(job):
-                setups[setup_pool.submit(run.attempt, job, lambda job=job: _set_up(run, job), "setup")] = job  # type: ignore[misc]
+            if _setup_is_due(job) or checkpoints.may_resume(job.entry):
+                slow[pool.submit(run.attempt, job, lambda job=job: _make_ready(run, job), "setup")] = job  # type: ignore[misc]
             else:
                 quick.append(job)
         _open(run, quick)
-        for future in as_completed(setups):
+        for future in as_completed(slow):
             if future.result():
-                _open(run, [setups[future]])
+                _open(run, [slow[future]])
+
+
+def _make_ready(run: _Run, job: _Job) -> bool:
+    if _setup_is_due(job):
+        _set_up(run, job)
+    job.resumption = checkpoints.resumption(run.place, job.entry)
+    return True
 
 
 def _checked_out(run: _Run, jobs: Sequence[_Job]) -> list[_Job]:
@@ -283,7 +293,7 @@ def _setup_is_due(job: _Job) -> bool:
     return setup is not None and load_json(worktrees.setup_marker(job.path)).get("setup") != text_hash(setup)
 
 
-def _set_up(run: _Run, job: _Job) -> bool:
+def _set_up(run: _Run, job: _Job) -> None:
     wanted = job.entry.worktree
     assert wanted.setup is not None
     log = log_folder(run.place, job.name) / "setup.log"
@@ -307,7 +317,6 @@ def _set_up(run: _Run, job: _Job) -> bool:
     made = sorted(ignored.present(job.path) - before)
     marker = worktrees.setup_marker(job.path)
     write_json(marker, {"v": 1, "setup": text_hash(wanted.setup), "made": made})
-    return True
 
 
 def _open(run: _Run, jobs: Sequence[_Job]) -> None:
@@ -329,7 +338,7 @@ def _open(run: _Run, jobs: Sequence[_Job]) -> None:
 
 def _write_spec(run: _Run, job: _Job) -> bool:
     job.port = lease_ports(Path(run.place.state), job.name, job.entry.launch.ports)
-    write_spec(run.place, job.entry, job.port)
+    write_spec(run.place, job.entry, job.port, job.resumption)
     return True
 
 

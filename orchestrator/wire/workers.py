@@ -41,6 +41,7 @@ class Launch:
     """One run of one stage in a tmux session. `command` None is an interactive shell.
 
     `brief` is what a coding agent is told; its file's path is in the environment of the command.
+    `resumes`: an earlier run may have left a checkpoint to go on from; `verify` is a command that loads one.
     """
 
     launch: str
@@ -55,6 +56,8 @@ class Launch:
     stop_grace_s: float
     timeout_s: float | None = None
     brief: str | None = None
+    resumes: bool = False
+    verify: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +79,24 @@ class StartEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """The checkpoint a launch got, None for nothing; `rejected` says of newer ones why not.
+
+    `sha256` is None where none is kept beside it.
+    """
+
+    checkpoint: str | None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    rejected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """`tip` is the branch's commit, `made_branch` whether this call created the branch."""
+    """`tip` is the branch's commit, `made_branch` whether this call created the branch.
+
+    `resumption` is None where no checkpoint was ever reported.
+    """
 
     workstream: str
     launch: str
@@ -85,6 +104,7 @@ class Started:
     tip: str
     made_branch: bool
     port: int | None
+    resumption: Resumption | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,6 +109,7 @@ SAMPLES: dict[str, Any] = {
     "int": 1,
     "int | None": None,
     "float": 1.0,
+    "float | None": 1.0,
     "bool": True,
     "str": "word",
     "str | None": None,

@@ -1,5 +1,7 @@
 """One run of training: assembled from a config, resumed where possible, its evidence written."""
 
+import os
+import sys
 from pathlib import Path
 
 import torch
@@ -95,7 +97,7 @@ def _checkpoint_to_resume(results: Path, resume: str, config: TrainConfig) -> Ch
         set_aside(results, EVIDENCE)
         return None
     if resume == "auto":
-        found = newest_checkpoint(results)
+        found = _verified_checkpoint(results) or newest_checkpoint(results)
     else:
         try:
             found = Path(resume), load_checkpoint(Path(resume))
@@ -107,6 +109,18 @@ def _checkpoint_to_resume(results: Path, resume: str, config: TrainConfig) -> Ch
     require_same_config(checkpoint, config, path)
     print(f"resuming from {path.name}: epoch {checkpoint.epoch}, batch {checkpoint.batch}", flush=True)
     return checkpoint
+
+
+def _verified_checkpoint(results: Path) -> tuple[Path, Checkpoint] | None:
+    """The checkpoint the orchestrator has verified for this run, where it is one of these results."""
+    path = Path(os.environ.get("ORCHESTRATOR_CHECKPOINT") or os.devnull)
+    if path.parent.resolve() != results.resolve() or not path.is_file():
+        return None
+    try:
+        return path, load_checkpoint(path)
+    except DamagedCheckpointError as error:
+        print(f"verified checkpoint: {error}; looking for another", file=sys.stderr)
+        return None
 
 
 def _assemble(config: TrainConfig, device: torch.device, syncer: ResultSyncer, stop: StopRequest) -> Trainer:
