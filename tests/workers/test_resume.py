@@ -57,6 +57,22 @@ def test_two_epochs_and_two_more_equal_four(tmp_path: Path, tiny: Path, override
     assert any(not torch.equal(half.model[k], newest(tmp_path / "resumed").model[k]) for k in half.model)
 
 
+def test_the_verified_checkpoint_is_gone_on_from_until_there_is_an_own(
+    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, results = tiny_config(tiny), tmp_path / "r"
+    train_here(config, results, 1)
+    train_here(config, results, 2)
+    verified, refused = (checkpoint_path(results, Position(epoch, 0)) for epoch in (1, 2))
+    began = refused.stat().st_mtime + 0.001
+    (results / "heartbeat.json").write_text(json.dumps({"started": began}))
+    monkeypatch.setenv("ORCHESTRATOR_CHECKPOINT", str(verified))
+    train_here(config, results, 2)
+    assert "resuming from checkpoint_epoch_1.pt" in capsys.readouterr().out
+    train_here(config, results, 3)
+    assert "resuming from checkpoint_epoch_2.pt" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("look", [1, 3, 4, 5, 9])  # 4 batches of training and 1 of validation per epoch
 def test_a_stop_at_any_batch_changes_nothing(tmp_path: Path, tiny: Path, look: int) -> None:
     config = tiny_config(tiny)

@@ -1,5 +1,7 @@
 """One run of training: assembled from a config, resumed where possible, its evidence written."""
 
+import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ from workers.runtime.atomic import remove_leftovers
 from workers.runtime.checkpoint import (
     Checkpoint,
     DamagedCheckpointError,
+    list_checkpoints,
     load_checkpoint,
     newest_checkpoint,
     set_aside,
@@ -112,15 +115,29 @@ def _checkpoint_to_resume(results: Path, resume: str, config: TrainConfig) -> Ch
 
 
 def _verified_checkpoint(results: Path) -> tuple[Path, Checkpoint] | None:
-    """The checkpoint the orchestrator has verified for this run, where it is one of these results."""
+    """The checkpoint the orchestrator has verified for this attempt, where it is one of these results.
+
+    Once the attempt has saved some of its own, as an earlier command of it may have, those count.
+    """
     path = Path(os.environ.get("ORCHESTRATOR_CHECKPOINT") or os.devnull)
     if path.parent.resolve() != results.resolve() or not path.is_file():
+        return None
+    began = _attempt_began(results)
+    if any(saved.stat().st_mtime >= began for saved in list_checkpoints(results)):
         return None
     try:
         return path, load_checkpoint(path)
     except DamagedCheckpointError as error:
         print(f"verified checkpoint: {error}; looking for another", file=sys.stderr)
         return None
+
+
+def _attempt_began(results: Path) -> float:
+    """By the host's clock, as the supervisor noted it; infinity where none did."""
+    try:
+        return float(json.loads((results / "heartbeat.json").read_text())["started"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def _assemble(config: TrainConfig, device: torch.device, syncer: ResultSyncer, stop: StopRequest) -> Trainer:
