@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import TypedDict
 
 from orchestrator import git, wire
 from orchestrator.briefing import brief_of
@@ -13,9 +14,8 @@ from orchestrator.copying import copied_files
 from orchestrator.core import facts as f
 from orchestrator.core.decide import Effect, JudgeStage, StartWorker, StopWorker, ended, next_stage, stage_of
 from orchestrator.core.facts import Fact
-from orchestrator.core.observation import LaunchSeen
 from orchestrator.core.plan import Plan, Workstream
-from orchestrator.core.stages import parse_requirement, unmet
+from orchestrator.core.stages import judged_numbers, parse_requirement, unmet
 from orchestrator.errors import OrchestratorError, Refused
 from orchestrator.inbox import Happened, Message, NotPerformed
 from orchestrator.site import Home, Site
@@ -262,42 +262,54 @@ def dump_stacks(site: Site, workstream: str, launch: str) -> wire.Stacks:
 
 
 def _judged(bench: Bench, site: Site, effect: JudgeStage) -> f.StagePassed | f.StageHeld:
+    """Nothing of it depends on when, or how often, it is asked: the outcome of a run is read once."""
     workstream = effect.workstream
     stage = workstream.stages[effect.stage]
-    metrics = _metrics(site, workstream, effect)
-    failed = unmet(
-        [parse_requirement(text) for text in stage.require],
-        {**metrics.values, **dict.fromkeys(metrics.not_finite, math.nan)},
-        metrics.history,
-        effect.elapsed_s,
-    )
-    if failed:
-        return f.StageHeld(
-            workstream=workstream.name, launch=effect.launch.id, unmet=failed, metrics=metrics.values
-        )
-    return f.StagePassed(
+    outcome = _outcome(site, workstream, effect)
+    rules = [parse_requirement(text) for text in stage.require]
+    known = {**outcome.metrics.values, **dict.fromkeys(outcome.metrics.not_finite, math.nan)}
+    history = outcome.metrics.history
+    evidence = _Evidence(
         workstream=workstream.name,
         launch=effect.launch.id,
-        next_stage=next_stage(workstream, effect.stage),
-        metrics=metrics.values,
+        metrics=outcome.metrics.values,
+        rules=stage.require,
+        inputs=judged_numbers(rules, known, history, effect.elapsed_s),
+        source=outcome.source,
+        checkpoint=outcome.checkpoint,
+        checkpoint_sha256=outcome.checkpoint_sha256,
+        checkpoint_bytes=outcome.checkpoint_bytes,
     )
+    failed = unmet(rules, known, history, effect.elapsed_s)
+    if failed:
+        return f.StageHeld(unmet=failed, **evidence)
+    return f.StagePassed(next_stage=next_stage(workstream, effect.stage), **evidence)
 
 
-def _metrics(site: Site, workstream: Workstream, effect: JudgeStage) -> wire.Metrics:
-    """What the run wrote as metrics, else its last progress."""
-    results = f"{site.worktree_path(workstream)}/{workstream.results}"
+class _Evidence(TypedDict):
+    """What either decision keeps."""
+
+    workstream: str
+    launch: f.LaunchId
+    metrics: dict[str, float]
+    rules: tuple[str, ...]
+    inputs: dict[str, float]
+    source: str
+    checkpoint: str | None
+    checkpoint_sha256: str | None
+    checkpoint_bytes: int | None
+
+
+def _outcome(site: Site, workstream: Workstream, effect: JudgeStage) -> wire.Outcome:
+    """What the run wrote as metrics, else its last progress; and the checkpoint it left."""
+    worktree = site.worktree_path(workstream)
     last_of_several = effect.stage == len(workstream.stages) - 1 > 0
-    file = "final_metrics.json" if last_of_several else "validation_metrics.json"
-    found: wire.Metrics = site.call(
-        wire.ReadMetrics(place=site.place, results=results, file=file, launch=effect.launch.id)
+    request = wire.ReadOutcome(
+        place=site.place,
+        launch=effect.launch.id,
+        worktree=worktree,
+        results=f"{worktree}/{workstream.results}",
+        file="final_metrics.json" if last_of_several else "validation_metrics.json",
     )
-    if found.found:
-        return found
-    progress = _seen(site, effect.launch.id, results).progress
-    return wire.Metrics(found=progress is not None, values=progress.metrics if progress else {})
-
-
-def _seen(site: Site, launch: str, results: str) -> LaunchSeen:
-    watched = (wire.Watched(launch=launch, results=results),)
-    seen: wire.Seen = site.call(wire.Probe(place=site.place, launches=watched))
-    return seen.launches[0]
+    outcome: wire.Outcome = site.call(request, deadline_s=LONG_DEADLINE_S)
+    return outcome

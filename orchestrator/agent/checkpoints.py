@@ -76,8 +76,11 @@ def last_saved(worktree: Path, results: Path) -> Path | None:
     except (contract.Unreadable, OSError):
         return None
     named = contract.progress_of(document).checkpoint
-    if not named:
-        return None
+    return saved_as(named, worktree, results) if named else None
+
+
+def saved_as(named: str, worktree: Path, results: Path) -> Path:
+    """Where a report's checkpoint lies: in the results, else in the worktree, else where it says itself."""
     here = results / named
     return here if here.exists() or not (worktree / named).exists() else worktree / named
 
@@ -97,7 +100,7 @@ def whole(path: Path) -> Proof:
         if found.st_size == 0:
             raise Rejected("is empty")
         expected = _digest_beside(path)
-        if expected is not None and _sha256(path) != expected:
+        if expected is not None and digest_of(path) != expected:
             raise Rejected("does not match its sha256")
     except FileNotFoundError:
         raise Rejected("is gone") from None
@@ -126,7 +129,10 @@ def _digest_beside(path: Path) -> str | None:
     return found[0].lower()
 
 
-def _sha256(path: Path) -> str:
+def digest_of(path: Path) -> str | None:
+    """The SHA-256 of a file, None of a folder."""
+    if path.is_dir():
+        return None
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while part := file.read(_READ_BYTES):

@@ -88,6 +88,31 @@ def unmet(
     return tuple(sentence for sentence in sentences if sentence)
 
 
+def judged_numbers(
+    requirements: Iterable[Requirement],
+    metrics: Mapping[str, float],
+    history: Mapping[str, Sequence[float]],
+    elapsed_s: float,
+) -> dict[str, float]:
+    """The finite numbers that the rules are held against, for the record."""
+    known = {**metrics, "elapsed_s": elapsed_s}
+    numbers: dict[str, float] = {}
+    for rule in requirements:
+        if isinstance(rule, Bound):
+            numbers |= {rule.metric: known[rule.metric]} if rule.metric in known else {}
+        elif thirds := _thirds(history.get(rule.metric, ())):
+            numbers |= {f"{rule.metric} (middle third)": thirds[0], f"{rule.metric} (last third)": thirds[1]}
+    return {name: float(value) for name, value in numbers.items() if _is_finite(value)}
+
+
+def _thirds(values: Sequence[float]) -> tuple[float, float] | None:
+    """The means of the middle and of the last third; None where they are too few or not finite."""
+    third = len(values) // 3
+    if third == 0 or not all(map(_is_finite, values[-2 * third :])):
+        return None
+    return _mean(values[-2 * third : -third]), _mean(values[-third:])
+
+
 def _bound_failure(rule: Bound, metrics: Mapping[str, float]) -> str | None:
     required = f"required {rule.comparison} {rule.written}"
     if rule.metric not in metrics:
@@ -103,9 +128,10 @@ def _improving_failure(rule: Improving, history: Mapping[str, Sequence[float]]) 
     third = len(values) // 3
     if third == 0:
         return f"{rule.metric} has {len(values)} values in its history, improving needs at least 3"
-    if not all(map(_is_finite, values[-2 * third :])):
+    thirds = _thirds(values)
+    if thirds is None:
         return f"{rule.metric} has values that are not finite numbers in its history, required to improve"
-    middle, last = _mean(values[-2 * third : -third]), _mean(values[-third:])
+    middle, last = thirds
     if last > middle if rule.higher_is_better else last < middle:
         return None
     wanted = "higher" if rule.higher_is_better else "lower"

@@ -220,6 +220,34 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOutcome:
+    """What an ended run came to. Answered by `Outcome`, the same for ever once it was asked.
+
+    `file` is that of the metrics, in `results`.
+    """
+
+    place: Place
+    launch: str
+    worktree: str
+    results: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """`source` is the file that the metrics are from, empty where the run wrote none.
+
+    `checkpoint_sha256` is None where the checkpoint is a folder, or is not whole.
+    """
+
+    metrics: Metrics
+    source: str
+    checkpoint: str | None = None
+    checkpoint_sha256: str | None = None
+    checkpoint_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadLog:
     """Part of a worker's log over all attempts. Answered by `LogPart`.
 
