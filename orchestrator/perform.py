@@ -12,7 +12,16 @@ from orchestrator import git, wire
 from orchestrator.briefing import brief_of
 from orchestrator.copying import copied_files
 from orchestrator.core import facts as f
-from orchestrator.core.decide import Effect, JudgeStage, StartWorker, StopWorker, ended, next_stage, stage_of
+from orchestrator.core.decide import (
+    Effect,
+    JudgeStage,
+    KeepStacks,
+    StartWorker,
+    StopWorker,
+    ended,
+    next_stage,
+    stage_of,
+)
 from orchestrator.core.facts import Fact
 from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.stages import judged_numbers, parse_requirement, unmet
@@ -58,7 +67,9 @@ def perform(bench: Bench, site: Site, effects: Sequence[Effect]) -> None:
         _stop(bench, site, stops)
     for effect in effects:
         if isinstance(effect, JudgeStage):
-            bench.inbox.put(Happened(facts=(_judged(bench, site, effect),), key=effect.key))
+            bench.inbox.put(Happened(facts=(_judged(site, effect),), key=effect.key))
+        elif isinstance(effect, KeepStacks):
+            bench.inbox.put(Happened(facts=(_stall(site, effect),), key=effect.key))
 
 
 # --- start ----------------------------------------------------------------------------------------
@@ -261,7 +272,7 @@ def dump_stacks(site: Site, workstream: str, launch: str) -> wire.Stacks:
 # --- judge ----------------------------------------------------------------------------------------
 
 
-def _judged(bench: Bench, site: Site, effect: JudgeStage) -> f.StagePassed | f.StageHeld:
+def _judged(site: Site, effect: JudgeStage) -> f.StagePassed | f.StageHeld:
     """Nothing of it depends on when, or how often, it is asked: the outcome of a run is read once."""
     workstream = effect.workstream
     stage = workstream.stages[effect.stage]
@@ -313,3 +324,24 @@ def _outcome(site: Site, workstream: Workstream, effect: JudgeStage) -> wire.Out
     )
     outcome: wire.Outcome = site.call(request, deadline_s=LONG_DEADLINE_S)
     return outcome
+
+
+# --- stalls ---------------------------------------------------------------------------------------
+
+
+def _stall(site: Site, effect: KeepStacks) -> f.StallSeen:
+    """A worker that has just ended has no stacks any more: that is no reason to ask again."""
+    try:
+        stacks = dump_stacks(site, effect.workstream.name, effect.launch.id)
+        path, detail = stacks.path, "; ".join(stacks.lines)
+    except Refused as error:
+        path, detail = None, error.message
+    return f.StallSeen(
+        workstream=effect.workstream.name,
+        launch=effect.launch.id,
+        seq=effect.seq,
+        silent_s=effect.silent_s,
+        step=effect.step,
+        stacks=path,
+        detail=detail,
+    )
