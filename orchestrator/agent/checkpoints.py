@@ -164,10 +164,14 @@ def _changed_ns(path: Path) -> int:
         return 0
 
 
+def _numbers(path: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", path.name)]
+
+
 def _proof(place: Place, entry: StartEntry, path: Path, reported: Path) -> Proof:
     proof = whole(path)
     verify = entry.launch.verify
-    if proof.digest is None and verify is None and _changed_ns(path) > _changed_ns(reported):
+    if proof.digest is None and verify is None and _numbers(path) > _numbers(reported):
         raise Rejected("was never reported, and has no sha256 beside it")
     if verify is not None:
         _load(place, entry, path, verify)
