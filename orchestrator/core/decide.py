@@ -159,7 +159,7 @@ def _end_seen(
         return None
     if pulse.seen.exit is not None:
         return ended(workstream.name, launch.id, pulse.seen.exit)
-    asked_since = pulse.asked_at >= observation.phase_since.get(workstream.name, 0.0)
+    asked_since = pulse.asked_at > observation.phase_since.get(workstream.name, 0.0)
     if pulse.seen.unknown and asked_since and not isinstance(record.phase, Starting):
         return ended(workstream.name, launch.id, _LOST)
     return None

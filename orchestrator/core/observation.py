@@ -166,8 +166,11 @@ class Observation:
         return self.pulses.get(launch)
 
     def with_pulses(self, seen: tuple[LaunchSeen, ...], asked_at: float, now: float) -> Observation:
+        """A launch that is being started may be unknown still: that is no sight of it."""
         pulses = dict(self.pulses)
         for one in seen:
+            if one.unknown and f"start {one.launch}" in self.in_flight:
+                continue
             before = pulses.get(one.launch)
             pulses[one.launch] = (
                 before.after(one, asked_at, now) if before else Pulse.first(one, asked_at, now)

@@ -116,6 +116,18 @@ def test_only_a_question_asked_since_the_launch_can_find_it_lost() -> None:
     assert fact.cause == "lost"
 
 
+def test_a_look_from_before_a_launch_does_not_find_it_lost() -> None:
+    """A stop was asked while it was being started, and a probe in between saw nothing yet."""
+    stopping = replayed((*asked("a"), chosen("a"), f.RestartAsked(workstream="a", by="me")))
+    after = stopping.after(launched("a"))
+    assert after.of("a").phase == stopping.of("a").phase
+    assert after.of("a").phase is not stopping.of("a").phase
+    unknown = (LaunchSeen(launch="a-1-t", alive=False, unknown=True),)
+    starting = replace(HERE, in_flight=frozenset({"start a-1-t"}))
+    assert starting.with_pulses(unknown, 5.0, 5.0).pulses == {}
+    assert HERE.with_pulses(unknown, 5.0, 5.0).pulses != {}
+
+
 def test_a_good_end_is_judged_by_its_results() -> None:
     state = replayed((*asked("a"), chosen("a"), launched("a"), ended("a")))
     (effect,) = decide(plan(workstream("a")), state, HERE, 0.0).effects

@@ -178,9 +178,11 @@ def _chosen(record: WorkstreamRecord, fact: f.LaunchChosen) -> WorkstreamRecord:
 
 
 def _launched(record: WorkstreamRecord, fact: f.Launched) -> WorkstreamRecord:
+    # Entered anew where a stop was asked meanwhile: what was seen before the launch says nothing of it.
+    phase = replace(record.phase) if isinstance(record.phase, Stopping) else Running()
     return replace(
         record,
-        phase=Running() if isinstance(record.phase, Starting) else record.phase,
+        phase=phase,
         worktree=fact.worktree,
         tip=fact.tip,
         began=record.began or fact.tip,
