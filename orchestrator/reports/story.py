@@ -115,8 +115,9 @@ def _of_look(fact: Fact) -> str | None:
             given = f"goes on from {fact.checkpoint}" if fact.checkpoint else "goes on from no checkpoint"
             return "; ".join((given, *(f"rejected {reason}" for reason in fact.rejected)))
         case f.StallSeen():
-            stacks = f"its stacks are in {fact.stacks}" if fact.stacks else f"no stacks: {fact.detail}"
-            return f"{fact.launch} did not advance for {fact.silent_s:.0f} s; {stacks}"
+            stacks = f"its stacks are in {fact.stacks}" if fact.stacks else "no stacks"
+            detail = f": {fact.detail}" if fact.detail else ""
+            return f"{fact.launch} did not advance for {fact.silent_s:.0f} s; {stacks}{detail}"
         case f.StopChosen():
             return f"{fact.launch} is ended: {fact.reason}"
         case f.StepPoisoned():
