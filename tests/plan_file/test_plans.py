@@ -221,3 +221,20 @@ def test_a_plan_that_is_not_found_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         find_plan(tmp_path)
     assert caught.value.hint == "orchestrator init writes one"
+
+
+def test_every_key_of_restart_is_read(load: Load) -> None:
+    written = "{limit: 1, backoff: 3s, refill: 2h, stalled: false, diverged: false, verify: python dry.py}"
+    plan = load(
+        f"""\
+version: 1
+project: p
+waves:
+  1:
+    workstreams:
+      a: {{branch: a, restart: {written}}}
+"""
+    )
+    assert plan.workstream("a").restart == RestartPolicy(
+        limit=1, backoff_s=3.0, refill_s=7200.0, stalled=False, diverged=False, verify="python dry.py"
+    )
