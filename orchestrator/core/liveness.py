@@ -47,16 +47,12 @@ def may_stall(workstream: Workstream, pulse: Pulse) -> bool:
     """Whether silence says anything: this run counts its steps, and its supervisor lives.
 
     A supervisor that is silent as well cannot write, or does not get to run: then neither may the worker.
+    One that waits for somebody to type stands still for a reason.
     """
     seen = pulse.seen
     counts = seen.reported and seen.progress is not None and seen.progress.step is not None
-    return (
-        bool(workstream.stages)
-        and seen.alive
-        and seen.exit is None
-        and counts
-        and not beat_is_late(pulse, workstream.heartbeat)
-    )
+    lives = seen.alive and seen.exit is None and not beat_is_late(pulse, workstream.heartbeat)
+    return bool(workstream.stages) and lives and counts and seen.asks is None
 
 
 def beat_is_late(pulse: Pulse, heartbeat: Heartbeat) -> bool:

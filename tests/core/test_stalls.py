@@ -128,13 +128,15 @@ def test_an_announced_silence_is_waited_for() -> None:
         {"progress": Progress(seq=1), "reported": True},  # counts no steps
         {"reported": False},  # what an earlier attempt left
         {"alive": False},
+        {"asks": "Continue? [y/n]"},
     ],
 )
 def test_silence_of_who_counts_no_steps_ends_nobody(change: dict[str, object]) -> None:
     day = Watching()
     day.look(**change)  # type: ignore[arg-type]
     day.silence(4000)
-    assert day.decision() == Decision()
+    decision = day.decision()
+    assert decision.effects == () and not any(isinstance(fact, f.StopChosen) for fact in decision.facts)
     assert day.words()[0] == "stale"
 
 
