@@ -63,6 +63,8 @@ def notice_of(fact: Fact, at: float) -> Notice | None:
     match fact:
         case f.StageHeld():
             return _notice(Event.HELD, fact.workstream, "; ".join(fact.unmet), at)
+        case f.StepPoisoned():
+            return _notice(Event.HELD, fact.workstream, fact.reason, at)
         case f.GaveUp():
             return _notice(Event.FAILED, fact.workstream, fact.reason, at)
         case f.LaunchRefused():

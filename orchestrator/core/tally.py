@@ -42,7 +42,7 @@ class Tally:
                 return replace(self, restarts=_one_more(self.restarts, fact.workstream))
             case f.GaveUp() | f.LaunchRefused():
                 return replace(self, failures=_one_more(self.failures, fact.workstream))
-            case f.StageHeld():
+            case f.StageHeld() | f.StepPoisoned():
                 return replace(self, holds=_one_more(self.holds, fact.workstream))
             case f.HostLost():
                 return replace(self, losses=_one_more(self.losses, fact.host))

@@ -44,6 +44,7 @@ LANDED = f.WaveLanded(
     ("fact", "expected"),
     [
         (f.StageHeld(workstream="a", launch=LAUNCH, unmet=("x", "y")), (Event.HELD, "a", "x; y")),
+        (f.StepPoisoned(workstream="a", launch=LAUNCH, step=3.0, reason="twice"), (Event.HELD, "a", "twice")),
         (
             f.GaveUp(workstream="a", launch=LAUNCH, reason="bad\nend\x1b[1m"),
             (Event.FAILED, "a", "bad end [1m"),
