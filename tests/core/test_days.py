@@ -228,8 +228,19 @@ class Days(RuleBasedStateMachine):
             self.look(process.host)
         self.turn()
 
+    @precondition(lambda self: self.live())
+    @rule(which=st.integers(0, 3))
+    def stands_still(self, which: int) -> None:
+        """It reports once, and then no more, while somebody looks."""
+        process = self.one(which)
+        process.seq, process.step, process.sound = process.seq + 1, process.step + 1, True
+        self.watch(process.host, 14)
+
     @rule(host=HOSTS, rounds=st.integers(1, 15))
     def looked_at(self, host: str, rounds: int) -> None:
+        self.watch(host, rounds)
+
+    def watch(self, host: str, rounds: int) -> None:
         for _ in range(rounds):
             self.now += 10.0
             self.look(host)
