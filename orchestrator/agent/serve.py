@@ -21,6 +21,7 @@ from orchestrator.agent import (
     panes,
     pruning,
     repository,
+    results,
     starting,
     toolchain,
     uncommitted,
@@ -34,8 +35,10 @@ from orchestrator.wire import (
     CleanWorkstream,
     CloseSessions,
     Failure,
+    HashResults,
     Hello,
     Inspect,
+    ListResults,
     OpenRepository,
     Probe,
     Prune,
@@ -85,6 +88,8 @@ def handlers() -> dict[type, Handler]:
         Start: starting.start,
         Stop: launches.stop,
         RunGates: gates.run_gates,
+        ListResults: results.list_results,
+        HashResults: results.hash_results,
     }
     return streamed | {kind: _without_items(answer) for kind, answer in single.items()}
 

@@ -101,6 +101,16 @@ class LaunchRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRecord:
+    """`ever`: something was pulled; `failed` is why the last pull was not whole; `final` the launch of
+    which all is here."""
+
+    ever: bool = False
+    failed: str = ""
+    final: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkstreamRecord:
     """`stage` is an index into the plan's stages; `attempts` counts its runs, refused launches apart.
 
@@ -125,6 +135,7 @@ class WorkstreamRecord:
     push_refused: str | None = None
     cleaned: bool = False
     approvals: tuple[f.ReviewApproved, ...] = ()
+    sync: SyncRecord = field(default_factory=SyncRecord)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +256,8 @@ WorkstreamFact = (
     | f.BranchPushed
     | f.PushRefused
     | f.WorkstreamCleaned
+    | f.ResultsSynced
+    | f.SyncFailed
 )
 
 _BLANK = WorkstreamRecord()
@@ -268,6 +281,16 @@ def _after(record: WorkstreamRecord, fact: WorkstreamFact) -> WorkstreamRecord:
             return replace(record, push_refused=commit)
         case f.WorkstreamCleaned():
             return replace(record, worktree=None, port=None, tip=fact.tip or record.tip, cleaned=True)
+        case f.ResultsSynced() | f.SyncFailed():
+            return replace(record, sync=_after_sync(record.sync, fact))
+
+
+def _after_sync(sync: SyncRecord, fact: f.ResultsSynced | f.SyncFailed) -> SyncRecord:
+    return SyncRecord(
+        ever=sync.ever or isinstance(fact, f.ResultsSynced),
+        failed=fact.cause if isinstance(fact, f.SyncFailed) else "",
+        final=fact.launch if fact.final else sync.final,
+    )
 
 
 def _after_asking_for_input(

@@ -108,6 +108,18 @@ def _of_stage(fact: Fact) -> str | None:
             return f"pushed {_short(fact.commit)} to {fact.remote}"
         case f.PushRefused():
             return f"{fact.remote} refused {_short(fact.commit)}: {fact.reason}"
+    return _of_results(fact)
+
+
+def _of_results(fact: Fact) -> str | None:
+    match fact:
+        case f.ResultsSynced():
+            final = f", all of {fact.launch}" if fact.final else ""
+            return f"pulled its results{final}: {fact.files} files, {fact.bytes} bytes in {fact.folder}"
+        case f.SyncFailed(cause="files"):
+            return f"not all results were pulled: {fact.reason}"
+        case f.SyncFailed():
+            return f"results were not pulled ({fact.cause}): {fact.reason}"
     return None
 
 

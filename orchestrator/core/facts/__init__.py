@@ -46,6 +46,7 @@ from orchestrator.core.facts.landing import (
     WavePushed,
     WavePushRefused,
 )
+from orchestrator.core.facts.results import ResultsSynced, SyncFailed
 from orchestrator.core.facts.workers import (
     BranchPushed,
     DoneAsked,
@@ -117,6 +118,8 @@ Fact = (
     | CleaningAsked
     | WorkstreamCleaned
     | CleaningRefused
+    | ResultsSynced
+    | SyncFailed
 )
 
 __all__ = [
@@ -155,6 +158,7 @@ __all__ = [
     "PushRefused",
     "RefStep",
     "RestartAsked",
+    "ResultsSynced",
     "RetryChosen",
     "ReviewApproved",
     "RollbackAsked",
@@ -164,6 +168,7 @@ __all__ = [
     "StagePassed",
     "StartAsked",
     "StopAsked",
+    "SyncFailed",
     "WaveIsolated",
     "WaveLanded",
     "WaveProposed",
