@@ -51,7 +51,7 @@ from orchestrator.lane import Lane
 from orchestrator.loop import Hooks, Loop, View
 from orchestrator.perform import Bench
 from orchestrator.plan_file import load_plan
-from orchestrator.results import ResultsWatch
+from orchestrator.results import ResultsWatch, known_pulls
 from orchestrator.settings import POLL_S, StatePaths
 from orchestrator.site import Home, Site, Sites, find_home
 from orchestrator.talk import Talk
@@ -105,6 +105,8 @@ class Daemon:
     def run(self) -> None:
         """Serve until told to leave."""
         self._adopt(self._loop.view.plan)
+        for name, seen in known_pulls(self._loop.view.plan).items():
+            self._inbox.put(ResultsSeen(workstream=name, seen=seen))
         self._start_clock()
         self._api.start()
         self._beacons.started()

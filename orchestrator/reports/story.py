@@ -114,7 +114,7 @@ def _of_stage(fact: Fact) -> str | None:
 def _of_results(fact: Fact) -> str | None:
     match fact:
         case f.ResultsSynced():
-            final = f", all of {fact.launch}" if fact.final else ""
+            final = f", all of {fact.launch}" if fact.final and fact.launch else ""
             return f"pulled its results{final}: {fact.files} files, {fact.bytes} bytes in {fact.folder}"
         case f.SyncFailed(cause="files"):
             return f"not all results were pulled: {fact.reason}"

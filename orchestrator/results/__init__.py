@@ -6,7 +6,7 @@ Whatever a host says is believed only as far as it can do no harm: names, sizes,
 from orchestrator.results.checking import FileCheck, check_results
 from orchestrator.results.lanes import Lanes
 from orchestrator.results.outcome import Outcome, launched_names, pull_and_tell
-from orchestrator.results.watch import ResultsWatch, pull_all
+from orchestrator.results.watch import ResultsWatch, known_pulls, pull_all
 
 __all__ = [
     "FileCheck",
@@ -14,6 +14,7 @@ __all__ = [
     "Outcome",
     "ResultsWatch",
     "check_results",
+    "known_pulls",
     "launched_names",
     "pull_all",
     "pull_and_tell",

@@ -239,8 +239,7 @@ class Pull:
             self._growing.add(file.path)
         if earlier is not None:
             self._kept.append(str(Path(file.path).with_name(earlier)))
-        if old is None or old.sha256 != answer.sha256:
-            self._fetched[file.path] = size
+        self._fetched[file.path] = size
         self._files[file.path] = Entry(
             size=size,
             sha256=answer.sha256,

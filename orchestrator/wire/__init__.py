@@ -26,6 +26,7 @@ from orchestrator.wire.host import (
     Place,
     Type,
 )
+from orchestrator.wire.keepalive import ForgetKept, KeptPart, KeptRun, ReadKept, RunKept, StopKept
 from orchestrator.wire.pruning import Prune, Pruned
 from orchestrator.wire.repository import (
     Changes,
@@ -95,6 +96,7 @@ __all__ = [
     "Exit",
     "Failure",
     "Finished",
+    "ForgetKept",
     "GateCommand",
     "GateRan",
     "HashResults",
@@ -102,6 +104,8 @@ __all__ = [
     "HostFacts",
     "Inspect",
     "Inspection",
+    "KeptPart",
+    "KeptRun",
     "Launch",
     "LaunchSeen",
     "ListResults",
@@ -119,6 +123,7 @@ __all__ = [
     "PushBranch",
     "Pushed",
     "ReadChanges",
+    "ReadKept",
     "ReadLog",
     "ReadMetrics",
     "ReadTips",
@@ -130,12 +135,14 @@ __all__ = [
     "ResultHashes",
     "ResultsListed",
     "RunGates",
+    "RunKept",
     "Screen",
     "Seen",
     "Start",
     "StartEntry",
     "Started",
     "Stop",
+    "StopKept",
     "Stopped",
     "Tips",
     "Toolchain",
