@@ -10,7 +10,6 @@ import typer
 
 from orchestrator.cli.completion import complete_hosts
 from orchestrator.cli.here import find_here
-from orchestrator.cli.keepalive_on import Kept, default_name, keep_on
 from orchestrator.cli.names import require_one_of
 from orchestrator.cli.options import PlanFile
 from orchestrator.errors import OrchestratorError, UsageError
@@ -40,19 +39,22 @@ def keepalive(
     if every_s <= 0:
         raise UsageError("--every must be longer than nothing.")
     if host is not None:
-        kept = Kept(
-            name=name or default_name(command, folder), argv=tuple(command), folder=folder, beat_s=every_s
-        )
-        raise typer.Exit(_on(plan, host, kept))
+        raise typer.Exit(_on(plan, host, command, name, folder, every_s))
     if name is not None or folder is not None:
         raise UsageError("--name and --in are for --on HOST.")
     raise typer.Exit(_here(command, every_s))
 
 
-def _on(plan: Path | None, host: str, kept: Kept) -> int:
+def _on(
+    plan: Path | None, host: str, command: list[str], name: str | None, folder: str | None, every_s: float
+) -> int:
+    from orchestrator.cli.keepalive_on import Kept, default_name, keep_on
+
     here = find_here(plan)
     loaded = here.load_plan()
     require_one_of("host", host, loaded.hosts)
+    known_as = name or default_name(command, folder)
+    kept = Kept(name=known_as, argv=tuple(command), folder=folder, beat_s=every_s)
     return keep_on(here, loaded, host, kept)  # type: ignore[arg-type]
 
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 POLL_S = 0.3
 RECONNECT_LIMIT_S = 15.0
 STOP_GRACE_S = 30.0
+NOT_STARTED = 127
+"""As shells say it of a command that cannot be run; why is in its output."""
+
 STOP_DEADLINE_S = STOP_GRACE_S + 15.0
 
 
@@ -119,6 +122,8 @@ class _Watching:
             return end.exit_code
         if end.signal is not None:
             return 128 + signal.Signals[end.signal].value
+        if end.cause == "start-failed":
+            return NOT_STARTED
         tell_failure(f"{self.kept.name} ended on {self.host} without a status: {end.cause}")
         return ExitStatus.OUTSIDE
 
