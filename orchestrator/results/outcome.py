@@ -152,7 +152,8 @@ def news_of(before: SyncRecord, outcome: Outcome, *, asked: bool) -> f.ResultsSy
     """A line in the journal for what changed, not for every pull; a silent host has a line of its own."""
     if outcome.cause == "host":
         return None
-    if outcome.cause and (asked or outcome.cause != before.failed):
+    is_last = outcome.final and before.final != outcome.launch
+    if outcome.cause and (asked or is_last or outcome.cause != before.failed):
         return f.SyncFailed(
             workstream=outcome.workstream,
             launch=outcome.launch,
@@ -160,7 +161,7 @@ def news_of(before: SyncRecord, outcome: Outcome, *, asked: bool) -> f.ResultsSy
             reason=outcome.reason,
             final=outcome.final,
         )
-    news = asked or before.failed or not before.ever or (outcome.final and before.final != outcome.launch)
+    news = asked or is_last or before.failed or not before.ever
     if outcome.cause or not news or not outcome.files:
         return None
     return f.ResultsSynced(

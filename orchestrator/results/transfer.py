@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from orchestrator.errors import CommandFailed, HostUnreachable, OrchestratorErro
 
 SILENCE_S = 60
 """A transfer in which no byte moves for this long is ended."""
+
+STALLED_S = 900
+"""Nor may it only keep the line busy: reading a large file again to compare it takes minutes."""
 
 _LOOK_S = 0.25
 _END_GRACE_S = 3.0
@@ -66,7 +70,7 @@ def transfer(job: Transfer, paths: Sequence[str], go_on: Callable[[], None]) -> 
         process = _start(job, names)
     try:
         said = _LastWords(process)
-        _wait(process, go_on)
+        _wait(process, go_on, _Arriving(job, paths))
     finally:
         _end(process)
     code = process.returncode
@@ -130,13 +134,44 @@ class _LastWords:
         self._stderr.close()
 
 
-def _wait(process: subprocess.Popen[bytes], go_on: Callable[[], None]) -> None:
+class _Arriving:
+    """Whether anything still comes, by what lies in our staging folder."""
+
+    def __init__(self, job: Transfer, paths: Sequence[str]) -> None:
+        self._job = job
+        self._files = [Path(job.staging, path) for path in paths]
+        self._seen: object = None
+        self._since = self._look_at = time.monotonic()
+
+    def require(self) -> None:
+        """Raises: HostUnreachable: nothing has changed for too long."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + STALLED_S / 10
+        seen = [_mark(file) for file in self._files]
+        if seen != self._seen:
+            self._seen, self._since = seen, now
+        elif now - self._since > STALLED_S:
+            raise HostUnreachable(f"nothing came from {self._job.host} for {STALLED_S} s.")
+
+
+def _mark(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.lstat()
+    except OSError:
+        return None
+    return found.st_size, found.st_blocks, found.st_ctime_ns
+
+
+def _wait(process: subprocess.Popen[bytes], go_on: Callable[[], None], arriving: _Arriving) -> None:
     while True:
         try:
             process.wait(_LOOK_S)
             return
         except subprocess.TimeoutExpired:
             go_on()
+            arriving.require()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

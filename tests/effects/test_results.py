@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from orchestrator import wire
 from orchestrator.core.facts import LaunchId
 from orchestrator.core.plan import HostName, Plan
 from orchestrator.core.state import LaunchRecord
-from orchestrator.errors import Refused
+from orchestrator.errors import HostUnreachable, Refused
 from orchestrator.home import find_home
 from orchestrator.plan_file import load_plan
 from orchestrator.results.folder import InTheWay, receiving
@@ -49,6 +50,7 @@ class Scene:
     launch: LaunchRecord
     kept_free: int = 0
     go_on: Callable[[], None] = lambda: None
+    shell: tuple[str, ...] = ()
 
     @property
     def results(self) -> Path:
@@ -85,7 +87,7 @@ class Scene:
             site=site or self.site, workstream=wanted, worktree=str(self.worktree), launch=self.launch
         )
         with receiving(Path(self.plan.source).parent, "synced", "a", self.go_on) as folder:
-            return Pull(source, folder, (), self.go_on, self.kept_free).run()
+            return Pull(source, folder, self.shell, self.go_on, self.kept_free).run()
 
     def contents(self) -> dict[str, str]:
         files = (file for file in self.here.rglob("*") if not file.is_dir() or file.is_symlink())
@@ -411,6 +413,47 @@ def test_a_file_that_cannot_be_read_keeps_back_no_other(scene: Scene) -> None:
     assert scene.contents() == {"results/x": "x"}
     assert set(pulled.faults) == {"results/none", "results/s"}
     assert "\x1b" not in pulled.faults["results/s"]
+
+
+EVIL = r"""
+import os, sys
+arguments = b""
+while not arguments.endswith(b"\0\0"):
+    arguments += os.read(0, 1)
+options = [one for one in arguments.decode().split("\0") if one.startswith("-")]
+short = sys.argv[-1].replace("s", "", 1).replace("t", "tlDp", 1)
+os.execvp("rsync", ["rsync", "--server", "--sender", short, *options, ".", {folder!r}])
+"""
+
+
+@pytest.mark.parametrize("what", ["link", "pipe", "setuid"])
+def test_a_sender_that_sends_what_nobody_asked_for(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The rsync over there is the host's: it may send links and modes, whatever options ours gave it."""
+    monkeypatch.setattr("orchestrator.results.transfer.STALLED_S", 2)
+    evil = tmp_path / "evil"
+    (evil / "results").mkdir(parents=True)
+    (tmp_path / "evil.py").write_text(EVIL.format(folder=f"{evil}/"))
+    scene.write("results/x", "x")
+    scene.shell = (sys.executable, str(tmp_path / "evil.py"))
+    if what == "link":
+        (evil / "results/x").symlink_to("/etc/passwd")
+    elif what == "pipe":
+        os.mkfifo(evil / "results/x")
+    else:
+        (evil / "results/x").write_text("x")
+        (evil / "results/x").chmod(0o6777)
+    if what == "link":  # our rsync does not even understand it
+        with pytest.raises(HostUnreachable, match="nothing came"):
+            scene.pull()
+        assert scene.contents() == {}
+        return
+    pulled = scene.pull()
+    if what == "setuid":
+        assert (scene.here / "results/x").stat().st_mode & 0o7777 == 0o644
+    else:
+        assert scene.contents() == {} and set(pulled.faults) == {"results/x"}
 
 
 # --- room -----------------------------------------------------------------------------------------
