@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from orchestrator.core.state import LaunchRecord
 from orchestrator.errors import HostUnreachable, Refused
 from orchestrator.home import find_home
 from orchestrator.plan_file import load_plan
-from orchestrator.results.folder import InTheWay, receiving
-from orchestrator.results.listing import Source
+from orchestrator.results.folder import InTheWay, Receiving, receiving
+from orchestrator.results.listing import Source, hashes_of
 from orchestrator.results.names import name_fault
 from orchestrator.results.pull import Pull, Pulled
 from orchestrator.results.transfer import NoRoom
@@ -80,14 +81,19 @@ class Scene:
         (folder / "spec.json").write_text("{}")
         os.utime(folder / "spec.json", (time.time() - age_s, time.time() - age_s))
 
-    def pull(self, site: Any = None, **policy: Any) -> Pulled:
+    def source(self, site: Any = None, **policy: Any) -> Source:
         workstream = self.plan.workstream("a")
         wanted = replace(workstream, sync=replace(workstream.pulling, **policy))
-        source = Source(
+        return Source(
             site=site or self.site, workstream=wanted, worktree=str(self.worktree), launch=self.launch
         )
-        with receiving(Path(self.plan.source).parent, "synced", "a", self.go_on) as folder:
-            return Pull(source, folder, self.shell, self.go_on, self.kept_free).run()
+
+    def receiving(self) -> AbstractContextManager[Receiving]:
+        return receiving(Path(self.plan.source).parent, "synced", "a", self.go_on)
+
+    def pull(self, site: Any = None, **policy: Any) -> Pulled:
+        with self.receiving() as folder:
+            return Pull(self.source(site, **policy), folder, self.shell, self.go_on, self.kept_free).run()
 
     def contents(self) -> dict[str, str]:
         files = (file for file in self.here.rglob("*") if not file.is_dir() or file.is_symlink())
@@ -394,6 +400,19 @@ def test_a_link_in_place_of_our_folders_is_refused(scene: Scene, tmp_path: Path,
     with pytest.raises(InTheWay, match="is a link"):
         scene.pull()
     assert list(outside.iterdir()) == []
+
+
+def test_neither_end_hashes_through_a_link(scene: Scene, tmp_path: Path) -> None:
+    scene.write("results/x", "x")
+    scene.pull()
+    (tmp_path / "twin").write_text("x")
+    for folder in (scene.here, scene.worktree):
+        (folder / "results/x").unlink()
+        (folder / "results/x").symlink_to(tmp_path / "twin")
+    with scene.receiving() as folder, pytest.raises(OSError, match="symbolic"):
+        folder.open_file(folder.root, "results/x")
+    told = hashes_of(scene.source(), [wire.Portion(path="results/x")])
+    assert told["results/x"].sha256 is None and "link" in told["results/x"].reason
 
 
 def test_too_many_files_are_not_all_believed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,3 +219,35 @@ def test_a_plan_that_is_not_found_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         find_plan(tmp_path)
     assert caught.value.hint == "orchestrator init writes one"
+
+
+def test_sync_is_merged_with_the_defaults_and_pulls_its_own_results(load: Load) -> None:
+    plan = load(
+        """
+version: 1
+project: p
+defaults: {sync: {every: 10m, bandwidth: 1.5MB, exclude: ['*.tmp']}}
+waves:
+  1:
+    workstreams:
+      a: {branch: a, results: out/a}
+      b: {branch: b, sync: {every: 1h, include: [results/, logs/], to: got/here, bandwidth: 500KB/s}}
+"""
+    )
+    assert plan.not_built == ()
+    assert plan.workstreams["a"].sync == SyncPolicy(
+        every_s=600, include=("out/a",), exclude=("*.tmp",), bandwidth=1_500_000
+    )
+    assert plan.workstreams["b"].sync == SyncPolicy(
+        every_s=3600, include=("results/", "logs/"), exclude=("*.tmp",), to="got/here", bandwidth=500_000
+    )
+    bare = load("version: 1\nproject: p\nwaves: {1: {workstreams: {a: {branch: b, results: r/a}}}}")
+    assert bare.workstreams["a"].sync is None
+    assert bare.workstreams["a"].pulling == SyncPolicy(include=("r/a",))
+
+
+@pytest.mark.parametrize("bandwidth", ["10", "10Mbit", "-1MB", "fast", "MB", "[1MB]"])
+def test_a_bandwidth_has_a_unit(complaints: Callable[[str], list[str]], bandwidth: str) -> None:
+    work = f"{{branch: b, sync: {{bandwidth: {bandwidth}}}}}"
+    (said,) = complaints(f"version: 1\nproject: p\nwaves: {{1: {{workstreams: {{a: {work}}}}}}}")
+    assert said.endswith("bytes a second are wanted, such as 500KB or 10MB")
