@@ -52,6 +52,7 @@ from orchestrator.loop import Hooks, Loop, View
 from orchestrator.perform import Bench
 from orchestrator.plan_file import load_plan
 from orchestrator.results import ResultsWatch, known_pulls
+from orchestrator.saving import SavingWatch
 from orchestrator.settings import POLL_S, StatePaths
 from orchestrator.site import Home, Site, Sites, find_home
 from orchestrator.talk import Talk
@@ -97,6 +98,7 @@ class Daemon:
             lambda: DaemonDesk(self, Talk()),
             lambda name, seen: self._inbox.put(ResultsSeen(workstream=name, seen=seen)),
         )
+        self._saving = SavingWatch(lambda: DaemonDesk(self, Talk()))
         self._api = Api(
             home.state.socket, home.state.journal, lambda: self._loop.view, self._inbox, self._beacons
         )
@@ -172,6 +174,7 @@ class Daemon:
         self._forecast.close()
         self._ageing.close()
         self._results.close()
+        self._saving.close()
         self._sites.close_all()
         for lane in self._lanes.values():
             lane.close()
@@ -215,6 +218,7 @@ class Daemon:
             self._forecast.look()
         self._ageing.look()
         self._results.look(view.plan, view.state, view.observation)
+        self._saving.look(view.plan, view.state, view.observation)
 
     def _adopt(self, plan: Plan) -> None:
         self._loop.adopt(plan)

@@ -213,6 +213,7 @@ class State:
                 | f.CleaningAsked()
                 | f.CleaningRefused()
                 | f.WaveProposed()
+                | f.WorkCommitted()
             ):
                 return self
             case (

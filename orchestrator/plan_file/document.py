@@ -101,6 +101,9 @@ class SyncSection(Section):
     bandwidth: Bandwidth | None = Field(
         default=None, description="Most bytes a second of one transfer, as 10MB. Default: no limit."
     )
+    commit: PositiveDuration | None = Field(
+        default=None, description="Commit work in progress on the branch this often. Default: never."
+    )
 
 
 class StageSection(Section):

@@ -199,6 +199,6 @@ def _retention(section: RetentionSection) -> Retention:
 
 def _sync(section: SyncSection, results: str) -> SyncPolicy:
     keys: dict[str, Any] = section.model_dump(exclude_none=True)
-    times = {f"{key}_s": keys.pop(key) for key in ("every",) if key in keys}
+    times = {f"{key}_s": keys.pop(key) for key in ("every", "commit") if key in keys}
     include, exclude = (tuple(keys.pop(key, ())) for key in ("include", "exclude"))
     return SyncPolicy(include=include or (results,), exclude=exclude, **times, **keys)

@@ -116,6 +116,9 @@ def _of_results(fact: Fact) -> str | None:
         case f.ResultsSynced():
             final = f", all of {fact.launch}" if fact.final and fact.launch else ""
             return f"pulled its results{final}: {fact.files} files, {fact.bytes} bytes in {fact.folder}"
+        case f.WorkCommitted():
+            large = f"; too large: {' '.join(fact.left_out)}" if fact.left_out else ""
+            return f"committed work in progress: {fact.files} files as {_short(fact.commit)}{large}"
         case f.SyncFailed(cause="files"):
             return f"not all results were pulled: {fact.reason}"
         case f.SyncFailed():

@@ -91,6 +91,12 @@ class ResultsWatch:
 
         threading.Thread(target=ask, name="results asked", daemon=True).start()
 
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """Whose results are just being pulled, as a matter of course."""
+        with self._lock:
+            return tuple(name for name, standing in self._standings.items() if standing.under_way)
+
     def close(self) -> None:
         self._lanes.close()
 

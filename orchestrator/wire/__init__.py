@@ -32,6 +32,7 @@ from orchestrator.wire.repository import (
     Changes,
     ChangesList,
     Checkout,
+    CommitWork,
     GateCommand,
     GateRan,
     Overlay,
@@ -46,6 +47,7 @@ from orchestrator.wire.repository import (
     Toolchain,
     Uncommitted,
     UncommittedList,
+    WorkKept,
 )
 from orchestrator.wire.results import (
     HashResults,
@@ -92,6 +94,7 @@ __all__ = [
     "CleanWorkstream",
     "Cleaned",
     "CloseSessions",
+    "CommitWork",
     "CopiedFile",
     "Exit",
     "Failure",
@@ -151,6 +154,7 @@ __all__ = [
     "UncommittedList",
     "Watched",
     "WireError",
+    "WorkKept",
     "Worktree",
     "decode",
     "encode",

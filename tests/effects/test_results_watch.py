@@ -110,10 +110,11 @@ def looks(room: Room, watch: ResultsWatch, pulls: int) -> None:
 
     def enough() -> bool:
         watch.look(room.plan, room.state, room.observation)
-        return len(room.told) >= pulls
+        return len(room.told) >= pulls and not watch.under_way
 
     eventually(enough, message=f"pull {pulls}")
     watch.look(room.plan, room.state, room.observation)
+    eventually(lambda: not watch.under_way, message="nothing is under way")
     assert len(room.told) == pulls
 
 

@@ -121,3 +121,16 @@ def test_a_link_in_the_way_is_said_once_and_mended_by_itself(remote: Project, tm
     eventually(lambda: remote.status("a")["synced"]["reason"] == "", 10, "nothing is wrong any more")
     assert [event["cause"] for event in remote.events("SyncFailed")] == ["refused", "refused"]
     assert len(remote.events("ResultsSynced")) == 1
+
+
+def test_work_in_progress_is_committed_while_it_runs(project: Project) -> None:
+    run = "echo more >> a.txt; echo {} > results/metrics.json; sleep 90"
+    project.workstreams(
+        f"a: {{branch: w/a, run: '{run}', sync: {{commit: 2s}}}}",
+        "b: {branch: w/b, run: 'echo x >> a.txt; sleep 90'}",
+    )
+    project.ok("up")
+    eventually(lambda: project.events("WorkCommitted"), 20, "it is committed")
+    assert project.git("log", "-1", "--format=%s", "w/a") == "a: work in progress, stage run, attempt 1"
+    assert project.git("show", "--format=", "--name-only", "w/a").split() == ["a.txt", "results/metrics.json"]
+    assert project.git("log", "-1", "--format=%s", "w/b") == "first"

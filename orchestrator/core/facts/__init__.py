@@ -67,6 +67,7 @@ from orchestrator.core.facts.workers import (
     StagePassed,
     StartAsked,
     StopAsked,
+    WorkCommitted,
 )
 
 Fact = (
@@ -120,6 +121,7 @@ Fact = (
     | CleaningRefused
     | ResultsSynced
     | SyncFailed
+    | WorkCommitted
 )
 
 __all__ = [
@@ -175,5 +177,6 @@ __all__ = [
     "WavePushRefused",
     "WavePushed",
     "WaveRolledBack",
+    "WorkCommitted",
     "WorkstreamCleaned",
 ]
