@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -143,15 +143,20 @@ class Pull:
     # --- fetching -----------------------------------------------------------------------------
 
     def _fetch(self, listed: Listed, paths: Sequence[str]) -> None:
+        """As many as there is room for, and only then say that there is none for the others."""
+        fitting = self._fitting(listed, paths)
+        wanted: Sequence[str] = fitting
         for _ in range(TRIES):
-            self._require_room([listed.files[path] for path in paths])
-            transfer(self._transfer(), paths, self._watch)
-            self._growing.difference_update(paths)
-            paths = self._take(listed, paths)
-            if not paths:
-                return
-        for path in paths:
+            if not wanted:
+                break
+            transfer(self._transfer(), wanted, self._watch)
+            self._growing.difference_update(wanted)
+            wanted = self._take(listed, wanted)
+        for path in wanted:
             self._left_out[path] = "it was rewritten each time it was read; it comes with a later pull"
+        if len(fitting) < len(paths):
+            missing = sum(self._missing_bytes(listed.files[path]) for path in paths[len(fitting) :])
+            raise self._no_room(self._free(), f"{missing} more bytes")
 
     def _transfer(self) -> Transfer:
         return Transfer(
@@ -164,22 +169,29 @@ class Pull:
             lock=self.folder.lock,
         )
 
-    def _require_room(self, files: Iterable[wire.ResultFile]) -> None:
-        missing = sum(min(file.size, file.allocated) - self._staged_bytes(file.path) for file in files)
-        free = shutil.disk_usage(self.folder.ours).free
-        if free - max(0, missing) < self.kept_free:
-            raise self._no_room(free, f"{missing} more bytes")
+    def _fitting(self, listed: Listed, paths: Sequence[str]) -> Sequence[str]:
+        room = self._free() - self.kept_free
+        for number, path in enumerate(paths):
+            room -= self._missing_bytes(listed.files[path])
+            if room < 0:
+                return paths[:number]
+        return paths
 
-    def _staged_bytes(self, path: str) -> int:
+    def _missing_bytes(self, file: wire.ResultFile) -> int:
+        """What of it has not arrived yet, its holes not counted."""
         try:
-            return Path(self.folder.staging_path, path).lstat().st_blocks * 512
+            staged = Path(self.folder.staging_path, file.path).lstat().st_blocks * 512
         except OSError:
-            return 0
+            staged = 0
+        return max(0, min(file.size, file.allocated) - staged)
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self.folder.ours).free
 
     def _watch(self) -> None:
         """Sizes are the host's word: what really comes must leave us room, too."""
         self.go_on()
-        free = shutil.disk_usage(self.folder.ours).free
+        free = self._free()
         if free < self.kept_free // 2:
             raise self._no_room(free, "what still comes")
 

@@ -188,7 +188,8 @@ def pull_all(
     def pull(name: str) -> Outcome:
         outcome = pull_and_tell(desk, name, lanes.go_on, asked=True)
         note(outcome)
-        say(f"{name}: {in_words(outcome)}")
+        if not outcome.cause:
+            say(f"{name}: {in_words(outcome)}")
         return outcome
 
     pulls: list[Future[Outcome]] = [
@@ -204,8 +205,4 @@ def pull_all(
 
 
 def in_words(outcome: Outcome) -> str:
-    if outcome.cause and outcome.cause != "files":
-        return outcome.reason
-    came = f"{outcome.fetched} new or changed of {outcome.files} files" if outcome.fetched else "nothing new"
-    missing = f"; not pulled: {outcome.reason}" if outcome.cause else ""
-    return f"{came}{missing}"
+    return f"{outcome.fetched} new or changed of {outcome.files} files" if outcome.fetched else "nothing new"

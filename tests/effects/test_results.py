@@ -19,7 +19,7 @@ from orchestrator import wire
 from orchestrator.core.facts import LaunchId
 from orchestrator.core.plan import HostName, Plan
 from orchestrator.core.state import LaunchRecord
-from orchestrator.errors import HostUnreachable, Refused
+from orchestrator.errors import CommandFailed, HostUnreachable, Refused
 from orchestrator.home import find_home
 from orchestrator.plan_file import load_plan
 from orchestrator.results.folder import InTheWay, Receiving, receiving
@@ -478,17 +478,21 @@ def test_a_sender_that_sends_what_nobody_asked_for(
 # --- room -----------------------------------------------------------------------------------------
 
 
-def test_a_full_disk_stops_the_pull_before_it_is_full(scene: Scene) -> None:
-    scene.write("results/x", "x")
-    scene.pull()
-    scene.write("results/y", "y" * 100)
-    scene.kept_free = 1 << 60
-    with pytest.raises(NoRoom, match="left to others"):
+def test_a_full_disk_stops_the_pull_before_it_is_full(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.write("results/big", os.urandom(300_000))
+    scene.write("results/small", "s")
+    monkeypatch.setattr("orchestrator.results.pull.shutil.disk_usage", lambda _: Room(1_200_000))
+    scene.kept_free = 1_000_000
+    with pytest.raises(NoRoom, match="1000000 are left to others"):
         scene.pull()
-    assert scene.contents() == {"results/x": "x"}
-    scene.kept_free = 0
-    scene.pull()
-    assert set(scene.contents()) == {"results/x", "results/y"}
+    assert scene.contents() == {"results/small": "s"}
+    monkeypatch.setattr("orchestrator.results.pull.shutil.disk_usage", lambda _: Room(2_000_000))
+    assert scene.pull().fetched == ("results/big",)
+
+
+@dataclass
+class Room:
+    free: int
 
 
 def test_a_size_that_was_a_lie_is_found_out_while_it_comes(
@@ -518,6 +522,35 @@ def test_holes_take_no_room(scene: Scene) -> None:
     scene.pull()
     found = (scene.here / "results/sparse").stat()
     assert (found.st_size, found.st_blocks) == (50_000_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "error"),
+    [
+        (11, 'rsync: [receiver] write failed on "x": No space left on device (28)', NoRoom),
+        (30, "rsync error: timeout in data send/receive (code 30)", HostUnreachable),
+        (127, "sh: rsync: command not found", CommandFailed),
+        (2, "protocol version mismatch -- is your shell clean?", CommandFailed),
+    ],
+)
+def test_what_rsync_says_is_told_apart(
+    scene: Scene,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    said: str,
+    error: type[Exception],
+) -> None:
+    program = tmp_path / "bin" / "rsync"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncat <<'END' >&2\n{said}\nEND\nexit {code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    scene.write("results/x", "x")
+    scene.shell = ("a shell",)
+    with pytest.raises(error):
+        scene.pull()
+    assert scene.contents() == {}
 
 
 # --- interrupted ----------------------------------------------------------------------------------

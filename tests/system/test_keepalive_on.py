@@ -105,26 +105,29 @@ def test_what_cannot_begin_says_why(remote: Project, sshd: Sshd) -> None:
     assert remote.run("keepalive", "--on", "gpu", "--", "true").code == 3
 
 
-def test_the_scripts_call_it_and_pass_its_status_on(project: Project) -> None:
-    project.workstreams(
-        "a: {branch: w/a, results: results/a, run: 'echo 1 > results/a/m; python3 -c \"$REPORT\"; sleep 90', "
-        'env: {REPORT: \'from orchestrator.progress import report; report(step=3, total=10, unit="epoch", '
-        'metrics={"accuracy": 0.75, "loss": 0.5, "mae": 0.125}, eta_s=3720)\'}}'
+def test_the_scripts_call_it_and_pass_its_status_on(remote: Project) -> None:
+    report = '{"v": 1, "seq": 1, "step": 3, "total": 10, "unit": "epoch", "eta_s": 3720, '
+    report += '"metrics": {"accuracy": 0.75, "loss": 0.5, "mae": 0.125}}'
+    run = 'echo 1 > results/m; echo "$REPORT" > results/progress.json; sleep 90'
+    head = (remote.root / "waves.yaml").read_text().split("waves:")[0]
+    remote.plan(
+        f"{head}waves:\n  1:\n    workstreams:\n"
+        f"      a: {{branch: w/a, host: gpu, env: {{REPORT: '{report}'}}, run: '{run}'}}\n"
     )
-    project.ok("up")
-    eventually(lambda: project.status("a")["metrics"], 20, "it reported")
-    kept = script(project, "run_with_keepalive.sh", "--every", "5s", "sh", "-c", "echo here; exit 9")
+    remote.ok("up")
+    eventually(lambda: remote.status("a")["metrics"], 20, "it reported")
+    kept = script(remote, "run_with_keepalive.sh", "--every", "5s", "sh", "-c", "echo here; exit 9")
     assert (kept.returncode, kept.stdout) == (9, "here\n")
-    pulled = script(project, "sync_worker_results.sh", "a")
+    pulled = script(remote, "sync_worker_results.sh", "a")
     assert pulled.returncode == 0, pulled.stderr
-    assert (project.root / "synced/a/results/a/m").read_text() == "1\n"
-    seen = script(project, "monitor_all_branches.sh")
+    assert (remote.root / "synced/a/results/m").read_text() == "1\n"
+    seen = script(remote, "monitor_all_branches.sh")
     rows = [line.split() for line in seen.stdout.splitlines()]
     assert rows == [
         ["BRANCH", "STATE", "EPOCH", "ACCURACY", "LOSS", "MAE", "ETA"],
         ["w/a", "running", "3/10", "0.75", "0.5", "0.125", "1h02m"],
     ], seen.stderr
-    assert script(project, "monitor_all_branches.sh", "nobody").returncode == 2
+    assert script(remote, "monitor_all_branches.sh", "nobody").returncode == 2
     for name in ("run_with_keepalive.sh", "run_on_ec2_with_keepalive.sh"):
-        assert script(project, name).returncode == 2
-        assert script(project, name, "--help").stdout.startswith("usage: ")
+        assert script(remote, name).returncode == 2
+        assert script(remote, name, "--help").stdout.startswith("usage: ")
