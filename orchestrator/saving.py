@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -32,7 +31,6 @@ class SavingWatch:
         self._desk = desk
         self._clock = clock
         self._lanes = Lanes()
-        self._lock = threading.Lock()
         self._due: dict[str, float] = {}
 
     def look(self, plan: Plan, state: State, observation: Observation) -> None:
@@ -43,9 +41,8 @@ class SavingWatch:
             if every_s is None or not isinstance(record.phase, Running) or record.worktree is None:
                 self._due.pop(workstream.name, None)
                 continue
-            with self._lock:
-                # A worker that has just begun has nothing yet.
-                due = self._due.setdefault(workstream.name, self._clock() + every_s / LOOKS)
+            # A worker that has just begun has nothing yet.
+            due = self._due.setdefault(workstream.name, self._clock() + every_s / LOOKS)
             if self._clock() >= due and observation.reachable(workstream.host):
                 self._due[workstream.name] = self._clock() + every_s / LOOKS
                 self._send_off(workstream, record, every_s)

@@ -38,6 +38,7 @@ _DEPTH_LIMIT = 64
 _BATCH = 500
 _CHUNK_BYTES = 1024 * 1024
 _CLOCK_GRAIN_NS = 20_000_000  # file systems take their times from a clock that ticks every 1 to 10 ms
+_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # whoever made the plan may have named a link
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A named pipe that takes a file's place must not block us.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -63,8 +64,8 @@ class _Listing:
 def list_results(request: ListResults, emit: Emit) -> ResultsListed:
     listing = _Listing(request)
     try:
-        root = os.open(request.worktree, _FOLDER)
-    except FileNotFoundError:
+        root = os.open(request.worktree, _ROOT)
+    except (FileNotFoundError, NotADirectoryError):
         return ResultsListed(worktree=False)
     try:
         for include in dict.fromkeys(request.include):
@@ -196,7 +197,7 @@ def _words(error: OSError) -> str:
 def hash_results(request: HashResults, emit: Emit) -> Finished:
     path = _cache(request)
     known = {name: entry for name, entry in load_json(path).items() if isinstance(entry, list)}
-    root = os.open(request.worktree, _FOLDER)
+    root = os.open(request.worktree, _ROOT)
     try:
         for portions in _batches(request.portions):
             hashes = tuple(_hash(root, portion, known) for portion in portions)

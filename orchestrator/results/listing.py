@@ -10,12 +10,14 @@ from orchestrator.agent.contract import short_line
 from orchestrator.agent.results import FILES_LIMIT
 from orchestrator.core.plan import SyncPolicy, Workstream
 from orchestrator.core.state import LaunchRecord
-from orchestrator.errors import Refused
+from orchestrator.errors import CommandFailed, Refused
 from orchestrator.results.names import name_fault
 from orchestrator.site import Site
 
 DEADLINE_S = 12 * 3600.0
 """For looks at very many or very large files; the probe finds a dead host long before."""
+
+LEFT_OUT_LIMIT = 1000
 
 BENIGN = ("is a link", "is no plain file")
 """Left out on purpose: nothing is wrong with such a file."""
@@ -55,10 +57,13 @@ def list_files(source: Source) -> Listed:
     def take(item: wire.ResultFiles) -> None:
         for file in item.files:
             fault = name_fault(file.path)
-            if fault or len(files) >= FILES_LIMIT or file.size < 0:
+            if not fault and len(files) < FILES_LIMIT and file.size >= 0:
+                files[file.path] = file
+            elif len(left_out) < LEFT_OUT_LIMIT:
                 left_out[printable(file.path)] = fault or "there are too many files"
             else:
-                files[file.path] = file
+                # Our agent ends before this: whoever goes on means harm.
+                raise CommandFailed(f"{source.site.host.name} lists files without end.")
 
     policy = source.policy
     listed: wire.ResultsListed = source.site.call(
@@ -74,7 +79,8 @@ def list_files(source: Source) -> Listed:
     )
     if not listed.worktree:
         raise Refused(f"there is no worktree {source.worktree} on {source.site.host.name}.")
-    left_out |= {printable(path): short_line(reason) for path, reason in listed.left_out.items()}
+    told = list(listed.left_out.items())[:LEFT_OUT_LIMIT]
+    left_out |= {printable(path): short_line(reason) for path, reason in told}
     if listed.unlisted:
         left_out["…"] = f"there are more than {FILES_LIMIT} files; narrow include, or exclude some"
     return Listed(files=files, left_out=left_out, since_ns=_since_ns(listed))
@@ -88,12 +94,20 @@ def _since_ns(listed: wire.ResultsListed) -> int | None:
 
 
 def hashes_of(source: Source, portions: Sequence[wire.Portion]) -> dict[str, wire.ResultHash]:
-    """By path; what was not asked for is dropped."""
+    """By path.
+
+    Raises:
+        CommandFailed: an answer for something else.
+    """
     found: dict[str, wire.ResultHash] = {}
     wanted = {portion.path for portion in portions}
 
     def take(item: wire.ResultHashes) -> None:
-        found.update({one.path: one for one in item.hashes if one.path in wanted})
+        for one in item.hashes:
+            if one.path not in wanted:
+                raise CommandFailed(f"{source.site.host.name} answers for what it was not asked.")
+            wanted.discard(one.path)
+            found[one.path] = one
 
     request = wire.HashResults(
         place=source.site.place,

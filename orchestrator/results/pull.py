@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -43,10 +43,12 @@ class Pulled:
 
     @property
     def faults(self) -> dict[str, str]:
-        """What is missing here and should not be."""
-        return {
-            path: reason for path, reason in self.manifest.left_out.items() if not reason.startswith(BENIGN)
-        }
+        return faults_of(self.manifest.left_out)
+
+
+def faults_of(left_out: Mapping[str, str]) -> dict[str, str]:
+    """What is missing here and should not be."""
+    return {path: reason for path, reason in left_out.items() if not reason.startswith(BENIGN)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,8 @@ class Pull:
         except BaseException:
             self.folder.keep(self._manifest(before, looked=before.looked, complete=False))
             raise
-        after = self._manifest(before, looked=_now(), complete=not self._left_out and not self._growing)
+        complete = not faults_of(self._left_out) and not self._growing
+        after = self._manifest(before, looked=_now(), complete=complete)
         self.folder.keep(after)
         return Pulled(
             manifest=after,

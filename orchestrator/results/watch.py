@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +26,8 @@ from orchestrator.talk import Talk
 
 FIRST_PAUSE_S = 5.0
 """After a pull that failed; doubled each time, up to the plan's own interval."""
+
+END_PATIENCE_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -183,7 +185,7 @@ def pull_all(
     say: Callable[[str], None],
     note: Callable[[Outcome], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Pull from all hosts at once; the report of `sync`."""
+    """Pull from all hosts at once; the report of `sync`. Interrupted, it closes the lanes."""
 
     def pull(name: str) -> Outcome:
         outcome = pull_and_tell(desk, name, lanes.go_on, asked=True)
@@ -196,7 +198,12 @@ def pull_all(
         lanes.submit(desk.plan.workstream(name).host, lambda name=name: pull(name))  # type: ignore[misc]
         for name in names
     ]
-    outcomes = [future.result() for future in pulls]
+    try:
+        outcomes = [future.result() for future in pulls]
+    except KeyboardInterrupt:
+        lanes.close()
+        wait(pulls, timeout=END_PATIENCE_S)  # their rsyncs are ended, not left behind
+        raise
     return {
         "ok": not any(outcome.cause for outcome in outcomes),
         "exit_status": int(max((outcome.exit_status for outcome in outcomes), default=ExitStatus.DONE)),

@@ -324,7 +324,7 @@ def test_links_devices_and_pipes_are_left_out(scene: Scene) -> None:
     assert set(scene.contents()) == {"results/x", "results/setuid"}
     assert (scene.here / "results/setuid").stat().st_mode & 0o7777 == 0o644
     assert set(pulled.manifest.left_out) == {"results/link", "results/folder", "results/pipe"}
-    assert pulled.faults == {}
+    assert pulled.faults == {} and pulled.manifest.complete
 
 
 @pytest.mark.parametrize(
@@ -422,6 +422,12 @@ def test_too_many_files_are_not_all_believed(scene: Scene, monkeypatch: pytest.M
     pulled = scene.pull(Liar(scene.site, *(listed(f"results/{n}", 1) for n in range(4))))
     assert len(pulled.manifest.files) <= 2
     assert "too many" in pulled.faults["results/3"]
+
+
+def test_a_list_without_end_is_cut_off(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.results.listing.LEFT_OUT_LIMIT", 2)
+    with pytest.raises(CommandFailed, match="without end"):
+        scene.pull(Liar(scene.site, *(listed(f"../{n}") for n in range(4))))
 
 
 def test_a_file_that_cannot_be_read_keeps_back_no_other(scene: Scene) -> None:
