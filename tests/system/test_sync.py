@@ -41,7 +41,9 @@ def manifest(project: Project, name: str) -> dict[str, Any]:
 def test_results_come_while_it_runs_and_all_of_them_after_its_end(remote: Project, sshd: Sshd) -> None:
     gate = remote.folder / "gate"
     finish = "echo 2 > results/m; echo w > results/w"
-    run = f"echo 1 > results/m; while [ ! -e {gate} ]; do sleep 0.1; done; {finish}"
+    run = f"while [ ! -e {gate} ]; do sleep 0.1; done; {finish}"
+    assert remote.repository is not None
+    remote.repository.commit_files("there from the start", {"results/m": "1\n"})
     remote.workstreams(f"a: {{branch: w/a, run: '{run}'}}", head=head(sshd, "{every: 1h}"))
     remote.ok("up")
     eventually(lambda: synced(remote, "a", "m") == "1\n", 20, "the first pull")
@@ -56,6 +58,7 @@ def test_results_come_while_it_runs_and_all_of_them_after_its_end(remote: Projec
     assert remote.git("status", "--porcelain") == "?? waves.yaml"
     entry = manifest(remote, "a")["files"]["results/m"]
     assert (entry["attempt"], entry["stage"], entry["size"]) == (1, "run", 2)
+    assert entry["earlier"] == ["m.~before~"] and synced(remote, "a", "m.~before~") == "1\n"
     _checked(remote, Path(remote.status("a")["worktree"]))
 
 
