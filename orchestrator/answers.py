@@ -38,6 +38,7 @@ from orchestrator.errors import Bug, OrchestratorError, Refused, UsageError
 from orchestrator.inbox import Asked
 from orchestrator.loop import View
 from orchestrator.plan_file import load_plan
+from orchestrator.results import launched_names
 from orchestrator.talk import Talk
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ class Levers:
     adopt: Callable[[Plan], None]
     environment: Callable[[Mapping[str, str]], None]
     run: Callable[[r.Errand, Talk], None]
+    pull: Callable[[Sequence[str], Talk], None]
     leave: Callable[[str], None]
     view: Callable[[], View]
 
@@ -109,6 +111,9 @@ class Answers:
                 self._approve(view, request, talk)
             case r.Wait():
                 self._wait(view, request, talk)
+            case r.Sync():
+                names = chosen_names(view.plan, request.names)
+                self._levers.pull(launched_names(view.state, names) if not request.names else names, talk)
             case r.Clean():
                 chosen_names(view.plan, request.names)
                 self._levers.run(request, talk)

@@ -44,13 +44,15 @@ from orchestrator.errands import run_errand
 from orchestrator.errors import Bug, ExitStatus, JournalError, OrchestratorError, Refused
 from orchestrator.forecast.watch import ForecastWatch, is_worth_a_look
 from orchestrator.harvest import Harvest, has_finished
-from orchestrator.inbox import Happened, Leave, Message, Tick
+from orchestrator.inbox import Happened, Leave, Message, ResultsSeen, Tick
 from orchestrator.journal import Journal
 from orchestrator.land import recover
 from orchestrator.lane import Lane
 from orchestrator.loop import Hooks, Loop, View
 from orchestrator.perform import Bench
 from orchestrator.plan_file import load_plan
+from orchestrator.results import ResultsWatch, known_pulls
+from orchestrator.saving import SavingWatch
 from orchestrator.settings import POLL_S, StatePaths
 from orchestrator.site import Home, Site, Sites, find_home
 from orchestrator.talk import Talk
@@ -92,6 +94,11 @@ class Daemon:
         self._ageing = Ageing(
             lambda: DaemonDesk(self, Talk()), lambda host: self._loop.view.observation.reachable(host)
         )
+        self._results = ResultsWatch(
+            lambda: DaemonDesk(self, Talk()),
+            lambda name, seen: self._inbox.put(ResultsSeen(workstream=name, seen=seen)),
+        )
+        self._saving = SavingWatch(lambda: DaemonDesk(self, Talk()))
         self._api = Api(
             home.state.socket, home.state.journal, lambda: self._loop.view, self._inbox, self._beacons
         )
@@ -100,6 +107,8 @@ class Daemon:
     def run(self) -> None:
         """Serve until told to leave."""
         self._adopt(self._loop.view.plan)
+        for name, seen in known_pulls(self._loop.view.plan).items():
+            self._inbox.put(ResultsSeen(workstream=name, seen=seen))
         self._start_clock()
         self._api.start()
         self._beacons.started()
@@ -164,6 +173,8 @@ class Daemon:
         self._harvest.close()
         self._forecast.close()
         self._ageing.close()
+        self._results.close()
+        self._saving.close()
         self._sites.close_all()
         for lane in self._lanes.values():
             lane.close()
@@ -183,6 +194,7 @@ class Daemon:
             adopt=self._adopt,
             environment=self._environment,
             run=self._run_errand,
+            pull=lambda names, talk: self._results.pull_now(names, talk),
             leave=self.leave,
             view=lambda: self._loop.view,
         )
@@ -205,6 +217,8 @@ class Daemon:
         if is_worth_a_look(view.state):
             self._forecast.look()
         self._ageing.look()
+        self._results.look(view.plan, view.state, view.observation)
+        self._saving.look(view.plan, view.state, view.observation)
 
     def _adopt(self, plan: Plan) -> None:
         self._loop.adopt(plan)

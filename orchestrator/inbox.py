@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.core.facts import Fact
 from orchestrator.core.gating import Tips
-from orchestrator.core.observation import LaunchSeen
+from orchestrator.core.observation import LaunchSeen, SyncSeen
 from orchestrator.requests import Request
 from orchestrator.talk import Talk
 
@@ -57,6 +57,12 @@ class TipsRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResultsSeen:
+    workstream: str
+    seen: SyncSeen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     request: Request
     talk: Talk
@@ -74,4 +80,4 @@ class Leave:
     why: str
 
 
-Message = Happened | NotPerformed | HostAnswered | HostSilent | TipsRead | Asked | Tick | Leave
+Message = Happened | NotPerformed | HostAnswered | HostSilent | TipsRead | ResultsSeen | Asked | Tick | Leave

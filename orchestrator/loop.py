@@ -27,6 +27,7 @@ from orchestrator.inbox import (
     Leave,
     Message,
     NotPerformed,
+    ResultsSeen,
     Tick,
     TipsRead,
 )
@@ -157,6 +158,8 @@ class Loop:
                 self._silent(message)
             case TipsRead(tips=tips):
                 self.view = replace(self.view, tips=tips)
+            case ResultsSeen(workstream=name, seen=seen):
+                self.view = replace(self.view, observation=self.view.observation.with_results(name, seen))
             case Asked():
                 self._hooks.asked(self.view, message)
             case Tick():

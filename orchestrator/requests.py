@@ -123,7 +123,15 @@ class Clean:
     by: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """Pull results now. Empty `names`: of all that were launched. Answered by the report of the pulls."""
+
+    names: tuple[str, ...] = ()
+    by: str = ""
+
+
 Errand = MergeWave | RollBackWave | RelandWave | Clean
 """What takes long and needs hosts: done in a thread of its own, one at a time."""
 
-Request = Up | Down | Stop | Restart | Resume | Done | Approve | Wait | Errand
+Request = Up | Down | Stop | Restart | Resume | Done | Approve | Wait | Sync | Errand

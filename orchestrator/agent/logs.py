@@ -48,17 +48,21 @@ def worker_log(place: Place, workstream: str) -> Path:
 
 
 def read_log(request: ReadLog) -> LogPart:
-    path = worker_log(request.place, request.workstream)
+    return read_part(worker_log(request.place, request.workstream), request.lines, request.offset)
+
+
+def read_part(path: Path, lines: int | None, offset: int | None) -> LogPart:
+    """What follows `offset` in a log of ours; without one its last `lines`, ten if that is None."""
     if not path.parent.is_dir():
         return LogPart(text="", offset=0)
     with locked(path.with_name(".offsets.lock")), _pieces(path) as pieces:
         if not pieces:
             return LogPart(text="", offset=0)
         end = pieces[-1].end
-        if request.offset is not None:
-            start = min(max(request.offset, pieces[0].start), end)
+        if offset is not None:
+            start = min(max(offset, pieces[0].start), end)
         else:
-            start = _start_of_lines(pieces, 10 if request.lines is None else request.lines)
+            start = _start_of_lines(pieces, 10 if lines is None else lines)
         data = _read(pieces, start, min(end, start + PART_LIMIT_BYTES))
     return LogPart(text=base64.b64encode(data).decode("ascii"), offset=start + len(data))
 

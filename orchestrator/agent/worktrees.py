@@ -246,6 +246,13 @@ def exclude_keepalive(folder: Path) -> None:
         _exclude(Path(common_dir), [*_patterns(below), *_patterns(below, ".keepalive/", "keepalive.log*")])
 
 
+def exclude_folder(common_dir: Path, top: Path, folder: Path) -> None:
+    """Keep a folder in the checkout `top` out of git, in this repository only; nothing to do outside it."""
+    below = os.path.relpath(folder, top)
+    if not below.startswith(".."):
+        _exclude(common_dir, [f"/{_escaped(below)}/"])
+
+
 def _exclude(common_dir: Path, lines: Sequence[str]) -> int:
     path = common_dir / "info" / "exclude"
     with locked(common_dir / "orchestrator" / "exclude.lock"):
@@ -260,12 +267,15 @@ def _exclude(common_dir: Path, lines: Sequence[str]) -> int:
 
 
 def _patterns(results: str, *names: str) -> list[str]:
-    folder = os.path.normpath(results)
-    escaped = "".join(f"\\{letter}" if letter in _ARGUMENT_SPECIAL else letter for letter in folder)
+    escaped = _escaped(os.path.normpath(results))
     prefix = "/" if escaped == "." else f"/{escaped}/"
     if names:
         return [f"{prefix}{name}" for name in names]
     return [pattern for name in _CONTRACT_FILES for pattern in (f"{prefix}{name}", f"{prefix}.{name}.*.tmp")]
+
+
+def _escaped(path: str) -> str:
+    return "".join(f"\\{letter}" if letter in _ARGUMENT_SPECIAL else letter for letter in path)
 
 
 def resolved(path: str) -> str:

@@ -32,6 +32,7 @@ from orchestrator.cli import (
     service,
     stacks,
     status,
+    sync,
     tdd,
     up,
     verify,
@@ -112,6 +113,7 @@ _command(WORK, "wait", wait.wait, "wait i3d --for done --timeout 2h")
 _command(WORK, "clean", clean.clean, "clean --dry-run")
 _command(WORK, "keepalive", keepalive.keepalive, "keepalive --every 30s -- make train")
 _command(SEE, "status", status.status, "status --watch")
+_command(SEE, "sync", sync.sync, "sync i3d --check")
 _command(SEE, "logs", logs.logs, "logs i3d -f -n 100")
 _command(SEE, "peek", peek.peek, "peek -n 3")
 _command(SEE, "stacks", stacks.stacks, "stacks i3d")

@@ -8,23 +8,63 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.completion import complete_hosts
+from orchestrator.cli.here import find_here
+from orchestrator.cli.names import require_one_of
+from orchestrator.cli.options import PlanFile
 from orchestrator.errors import OrchestratorError, UsageError
 
 
 def keepalive(
     command: Annotated[list[str], typer.Argument(metavar="-- CMD", help="The command.")],
     every: Annotated[str, typer.Option("--every", metavar="T", help="How often to beat, as 30s.")] = "30s",
+    host: Annotated[
+        str | None,
+        typer.Option("--on", metavar="HOST", help="On a host of the plan.", autocompletion=complete_hosts),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="With --on: find it again by this name."),
+    ] = None,
+    folder: Annotated[
+        str | None, typer.Option("--in", metavar="DIR", help="With --on: where; default: the home there.")
+    ] = None,
+    plan: PlanFile = None,
 ) -> None:
-    """Run any command with a heartbeat and a log beside it."""
-    from orchestrator import supervise
-    from orchestrator.supervise.keepalive import default_directory
+    """Run any command with a heartbeat and a log beside it, here or on a host.
 
+    On a host it outlives the link and this terminal: typed again, the same command is followed again.
+    """
     every_s = seconds(every, "--every")
     if every_s <= 0:
         raise UsageError("--every must be longer than nothing.")
+    if host is not None:
+        raise typer.Exit(_on(plan, host, command, name, folder, every_s))
+    if name is not None or folder is not None:
+        raise UsageError("--name and --in are for --on HOST.")
+    raise typer.Exit(_here(command, every_s))
+
+
+def _on(
+    plan: Path | None, host: str, command: list[str], name: str | None, folder: str | None, every_s: float
+) -> int:
+    from orchestrator.cli.keepalive_on import Kept, default_name, keep_on
+
+    here = find_here(plan)
+    loaded = here.load_plan()
+    require_one_of("host", host, loaded.hosts)
+    known_as = name or default_name(command, folder)
+    kept = Kept(name=known_as, argv=tuple(command), folder=folder, beat_s=every_s)
+    return keep_on(here, loaded, host, kept)  # type: ignore[arg-type]
+
+
+def _here(command: list[str], every_s: float) -> int:
+    from orchestrator import supervise
+    from orchestrator.supervise.keepalive import default_directory
+
     folder = Path(default_directory()).resolve()
     _keep_out_of_git(folder)
-    raise typer.Exit(supervise.keepalive(command, every_s=every_s, directory=folder))
+    return supervise.keepalive(command, every_s=every_s, directory=folder)
 
 
 def _keep_out_of_git(folder: Path) -> None:

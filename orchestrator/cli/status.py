@@ -71,5 +71,8 @@ def _watch(look: Callable[[], Document], as_json: bool) -> None:
 def _without_ages(document: Document) -> Document:
     return {
         **document,
-        "workstreams": [{**w, "heartbeat_age_s": None} for w in document["workstreams"]],
+        "workstreams": [
+            {**w, "heartbeat_age_s": None, "synced": {**(w.get("synced") or {}), "age_s": None}}
+            for w in document["workstreams"]
+        ],
     }

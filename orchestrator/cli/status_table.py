@@ -74,9 +74,14 @@ def footer(document: Document) -> list[str]:
     ]
     ahead = [one for one in document.get("conflicts", ()) if one["conflict"]]
     overlaps = len(document.get("conflicts", ())) - len(ahead)
+    unsynced = [
+        f"results of {w['name']} were not pulled: {one_line(w['synced']['reason'])}"
+        for w in document["workstreams"]
+        if (w.get("synced") or {}).get("reason")
+    ]
     daemon = [] if document["daemon"]["running"] else ["no daemon runs; start it with: orchestrator up"]
     troubles = [one_line(trouble) for trouble in document.get("troubles", ())]
-    return ["", *waves, *_conflicts(ahead, overlaps), *silent, *troubles, *daemon]
+    return ["", *waves, *_conflicts(ahead, overlaps), *silent, *unsynced, *troubles, *daemon]
 
 
 def so_far(wave: Document) -> str:

@@ -145,6 +145,23 @@ def advance_counter(seen: LaunchSeen) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyncSeen:
+    """A workstream's results as last pulled: all there are here now. `at` is our own clock's reading.
+
+    `at` is None where a pull failed and none went well before; `reason` says why the last one was not whole.
+    """
+
+    at: float | None
+    files: int = 0
+    bytes: int = 0
+    reason: str = ""
+
+    def after(self, seen: SyncSeen) -> SyncSeen:
+        """A pull that brought nothing takes nothing away."""
+        return seen if seen.at is not None else replace(self, reason=seen.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """Everything known at one moment. `phase_since` holds when each phase was entered.
 
@@ -155,6 +172,7 @@ class Observation:
     pulses: Mapping[str, Pulse] = field(default_factory=dict)
     phase_since: Mapping[str, float] = field(default_factory=dict)
     in_flight: frozenset[str] = frozenset()
+    synced: Mapping[str, SyncSeen] = field(default_factory=dict)
 
     def reachable(self, host: str) -> bool:
         return self.hosts.get(host, _UNSEEN).reachable is True
@@ -164,6 +182,10 @@ class Observation:
 
     def pulse(self, launch: str) -> Pulse | None:
         return self.pulses.get(launch)
+
+    def with_results(self, workstream: str, seen: SyncSeen) -> Observation:
+        before = self.synced.get(workstream)
+        return replace(self, synced={**self.synced, workstream: before.after(seen) if before else seen})
 
     def with_pulses(self, seen: tuple[LaunchSeen, ...], asked_at: float, now: float) -> Observation:
         """A launch that is being started may be unknown still: that is no sight of it."""

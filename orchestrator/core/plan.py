@@ -66,9 +66,17 @@ class RestartPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncPolicy:
-    every_s: float
-    include: tuple[str, ...]
-    to: str
+    """`to` is a folder beside the plan; `bandwidth` bytes a second, None for no limit.
+
+    `commit_s`: how often work in progress is committed on the branch; None for never.
+    """
+
+    every_s: float = 300.0
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    to: str = "synced"
+    bandwidth: int | None = None
+    commit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +198,11 @@ class Workstream:
     sync: SyncPolicy | None = None
     priority: int = 0
     review: bool = False
+
+    @property
+    def pulling(self) -> SyncPolicy:
+        """How its results are pulled when somebody asks, whether the plan wants them pulled or not."""
+        return self.sync or SyncPolicy(include=(self.results,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from orchestrator.core.liveness import (
     stall_limit_s,
     watched_silence_s,
 )
-from orchestrator.core.observation import HostSeen, Observation, Progress, Pulse
+from orchestrator.core.observation import HostSeen, Observation, Progress, Pulse, SyncSeen
 from orchestrator.core.placement import holders
 from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.state import (
@@ -60,6 +60,16 @@ class ProgressStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyncStatus:
+    """`age_s` is since results were last pulled; `reason` why the last pull was not whole."""
+
+    age_s: float | None
+    files: int
+    bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkstreamStatus:
     name: str
     wave: int
@@ -81,6 +91,7 @@ class WorkstreamStatus:
     port: int | None
     tip: str | None
     results: str | None
+    synced: SyncStatus | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +204,15 @@ def workstream_status(
         port=record.port,
         tip=_tip(record, tips.commits.get(workstream.name)),
         results=f"{worktree}/{workstream.results}" if worktree else None,
+        synced=_synced(observation.synced.get(workstream.name), now),
     )
+
+
+def _synced(seen: SyncSeen | None, now: float) -> SyncStatus | None:
+    if seen is None:
+        return None
+    age_s = None if seen.at is None else round(now - seen.at, 1)
+    return SyncStatus(age_s=age_s, files=seen.files, bytes=seen.bytes, reason=seen.reason)
 
 
 def _tip(record: WorkstreamRecord, standing: str | None) -> str | None:

@@ -10,6 +10,7 @@ from pydantic_core import core_schema
 
 from orchestrator.plan_file.values import (
     Address,
+    Bandwidth,
     Branch,
     Check,
     Command,
@@ -101,11 +102,21 @@ class RestartSection(Section):
 class SyncSection(Section):
     every: PositiveDuration | None = Field(default=None, description="Time between two pulls. Default: 5m.")
     include: list[RepositoryPath] | None = Field(
-        default=None, description="Paths in the worktree that are pulled. Default: [results/]."
+        default=None,
+        description="Files, folders and globs in the worktree that are pulled. Default: its results.",
+    )
+    exclude: list[RepositoryPath] | None = Field(
+        default=None, description="Files, folders and globs, or names, that are not pulled."
     )
     to: Directory | None = Field(
         default=None,
         description="Directory beside the plan for what is pulled. Default: synced.",
+    )
+    bandwidth: Bandwidth | None = Field(
+        default=None, description="Most bytes a second of one transfer, as 10MB. Default: no limit."
+    )
+    commit: PositiveDuration | None = Field(
+        default=None, description="Commit work in progress on the branch this often. Default: never."
     )
 
 

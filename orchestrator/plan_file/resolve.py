@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
+from typing import Any
 
 from orchestrator.core.plan import (
     LOCAL,
@@ -44,10 +45,6 @@ from orchestrator.plan_file.members import DEFAULT_BASE, DEFAULT_INTEGRATION, Me
 from orchestrator.plan_file.outward import metrics_policy, notify_policy
 from orchestrator.plan_file.tree import Source, plain
 from orchestrator.plan_file.unbuilt import not_built
-
-_SYNC_EVERY_S = 300.0
-_SYNC_INCLUDE = ("results/",)
-_SYNC_TO = "synced"
 
 
 def resolve(source: Source, text: str) -> Plan:
@@ -151,7 +148,7 @@ def _workstream(
         results=keys.results or "results",
         heartbeat=_heartbeat(keys.heartbeat or HeartbeatSection()),
         restart=_restart(keys.restart or RestartSection()),
-        sync=_sync(keys.sync) if keys.sync else None,
+        sync=_sync(keys.sync, keys.results or "results") if keys.sync else None,
         priority=keys.priority or 0,
         review=keys.review or False,
     )
@@ -200,9 +197,8 @@ def _retention(section: RetentionSection) -> Retention:
     )
 
 
-def _sync(section: SyncSection) -> SyncPolicy:
-    return SyncPolicy(
-        every_s=section.every or _SYNC_EVERY_S,
-        include=tuple(section.include or _SYNC_INCLUDE),
-        to=section.to or _SYNC_TO,
-    )
+def _sync(section: SyncSection, results: str) -> SyncPolicy:
+    keys: dict[str, Any] = section.model_dump(exclude_none=True)
+    times = {f"{key}_s": keys.pop(key) for key in ("every", "commit") if key in keys}
+    include, exclude = (tuple(keys.pop(key, ())) for key in ("include", "exclude"))
+    return SyncPolicy(include=include or (results,), exclude=exclude, **times, **keys)

@@ -12,7 +12,7 @@ from orchestrator.plan_file.tree import Place, Source, Tree, mapping, plain
 _UNBUILT: Mapping[str, Mapping[str, tuple[object, ...]]] = {
     "plan": {},
     "host": {"engine": ("tmux",)},
-    "workstream": {"sync": ()},
+    "workstream": {},
     "gate": {},
     "wave": {"winner": ()},
 }

@@ -23,6 +23,7 @@ PROJECT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 WORKSTREAM = r"[a-z0-9][a-z0-9_-]{0,63}"
 LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
+BANDWIDTH = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([KMG])B(?:/s)?"
 WAVE = r"[1-9][0-9]{0,5}"
 SERVICE = "a URL of Apprise such as json://host/path, env:NAME or file:PATH is wanted"
 QUIET = "hours of a day are wanted, such as '22:00-07:00'"
@@ -109,6 +110,15 @@ def read_positive_duration(value: object) -> float:
     if seconds <= 0:
         raise ValueError(f"{quoted(str(value))} is no time at all; {DURATION}")
     return seconds
+
+
+def read_bandwidth(value: object) -> int:
+    """Bytes a second."""
+    written = value.raw if isinstance(value, Unquoted) and value.kind == "a number" else value
+    match = re.fullmatch(BANDWIDTH, written) if isinstance(written, str) else None
+    if match is None:
+        raise ValueError(f"{found(value)}; bytes a second are wanted, such as 500KB or 10MB")
+    return max(1000, round(float(match[1]) * {"K": 1e3, "M": 1e6, "G": 1e9}[match[2]]))
 
 
 def read_gpus(value: object) -> tuple[int, ...]:
@@ -301,6 +311,7 @@ Flag = Annotated[bool, PlainValidator(read_flag), WithJsonSchema({"type": "boole
 Version = Annotated[int, PlainValidator(read_version), WithJsonSchema({"const": 1})]
 Duration = Annotated[float, PlainValidator(read_duration), _DURATION_SCHEMA]
 PositiveDuration = Annotated[float, PlainValidator(read_positive_duration), _DURATION_SCHEMA]
+Bandwidth = Annotated[int, PlainValidator(read_bandwidth), _text_schema(BANDWIDTH)]
 Limit = Annotated[int, PlainValidator(_whole(0, MOST)), _whole_schema(0, MOST)]
 PositiveLimit = Annotated[int, PlainValidator(_whole(1, MOST)), _whole_schema(1, MOST)]
 GpuCount = Annotated[int, PlainValidator(_whole(0, MOST_GPUS)), _whole_schema(0, MOST_GPUS)]

@@ -131,6 +131,21 @@ def _of_pushes(fact: Fact) -> str | None:
             return f"pushed {_short(fact.commit)} to {fact.remote}"
         case f.PushRefused():
             return f"{fact.remote} refused {_short(fact.commit)}: {fact.reason}"
+    return _of_results(fact)
+
+
+def _of_results(fact: Fact) -> str | None:
+    match fact:
+        case f.ResultsSynced():
+            final = f", all of {fact.launch}" if fact.final and fact.launch else ""
+            return f"pulled its results{final}: {fact.files} files, {fact.bytes} bytes in {fact.folder}"
+        case f.WorkCommitted():
+            large = f"; too large: {' '.join(fact.left_out)}" if fact.left_out else ""
+            return f"committed work in progress: {fact.files} files as {_short(fact.commit)}{large}"
+        case f.SyncFailed(cause="files"):
+            return f"not all results were pulled: {fact.reason}"
+        case f.SyncFailed():
+            return f"results were not pulled ({fact.cause}): {fact.reason}"
     return None
 
 

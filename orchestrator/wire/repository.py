@@ -77,6 +77,34 @@ class UncommittedList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommitWork:
+    """Commit what is changed in a worktree on `branch`, and what is new in `results`.
+
+    Answered by `WorkKept`. Nothing is done where the branch's last commit is younger than `younger_s`,
+    by the host's clock.
+    """
+
+    worktree: str
+    branch: str
+    results: str
+    message: str
+    younger_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkKept:
+    """`commit` is None where there was nothing to do, or where `reason` says what kept us from it.
+
+    `left_out` are new files that are too large.
+    """
+
+    commit: str | None = None
+    files: int = 0
+    left_out: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PushBranch:
     """Push branches from this host's clone to a remote. Answered by `Pushed`."""
 

@@ -47,10 +47,8 @@ def test_the_example_of_the_interface_loads(interface: Plan) -> None:
     assert interface.integration_branch(interface.waves[2].number) == "integration/wave2"
 
 
-def test_what_is_not_built_is_said(interface: Plan) -> None:
-    assert [missing.words("p") for missing in interface.not_built] == [
-        "p:20:3: key sync of defaults is not built yet",
-    ]
+def test_all_of_the_interface_is_built(interface: Plan) -> None:
+    assert interface.not_built == ()
 
 
 def test_hosts(interface: Plan) -> None:
@@ -238,3 +236,35 @@ waves:
     assert plan.workstream("a").restart == RestartPolicy(
         limit=1, backoff_s=3.0, refill_s=7200.0, stalled=False, diverged=False, verify="python dry.py"
     )
+
+
+def test_sync_is_merged_with_the_defaults_and_pulls_its_own_results(load: Load) -> None:
+    plan = load(
+        """
+version: 1
+project: p
+defaults: {sync: {every: 10m, bandwidth: 1.5MB, exclude: ['*.tmp']}}
+waves:
+  1:
+    workstreams:
+      a: {branch: a, results: out/a}
+      b: {branch: b, sync: {every: 1h, include: [results/, logs/], to: got/here, bandwidth: 500KB/s}}
+"""
+    )
+    assert plan.not_built == ()
+    assert plan.workstreams["a"].sync == SyncPolicy(
+        every_s=600, include=("out/a",), exclude=("*.tmp",), bandwidth=1_500_000
+    )
+    assert plan.workstreams["b"].sync == SyncPolicy(
+        every_s=3600, include=("results/", "logs/"), exclude=("*.tmp",), to="got/here", bandwidth=500_000
+    )
+    bare = load("version: 1\nproject: p\nwaves: {1: {workstreams: {a: {branch: b, results: r/a}}}}")
+    assert bare.workstreams["a"].sync is None
+    assert bare.workstreams["a"].pulling == SyncPolicy(include=("r/a",))
+
+
+@pytest.mark.parametrize("bandwidth", ["10", "10Mbit", "-1MB", "fast", "MB", "[1MB]"])
+def test_a_bandwidth_has_a_unit(complaints: Callable[[str], list[str]], bandwidth: str) -> None:
+    work = f"{{branch: b, sync: {{bandwidth: {bandwidth}}}}}"
+    (said,) = complaints(f"version: 1\nproject: p\nwaves: {{1: {{workstreams: {{a: {work}}}}}}}")
+    assert said.endswith("bytes a second are wanted, such as 500KB or 10MB")

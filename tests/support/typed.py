@@ -68,13 +68,13 @@ class Typist:
             os.close(write)
         ended, out, err = (os.fdopen(read, "rb") for read, _ in pipes)
         with ended, out, err, ThreadPoolExecutor(2) as readers:
-            texts = [readers.submit(stream.read) for stream in (out, err)]
+            said, told = (readers.submit(stream.read) for stream in (out, err))
             pid = int(ended.readline())
             if not select.select([ended], [], [], within_s)[0]:
                 os.kill(pid, signal.SIGKILL)
                 raise subprocess.TimeoutExpired([*arguments], within_s)
             status = int(ended.readline())
-            return status, *(text.result().decode() for text in texts)
+            return status, said.result().decode(), told.result().decode()
 
     def close(self) -> None:
         self._socket.close()

@@ -46,6 +46,7 @@ from orchestrator.core.facts.landing import (
     WavePushed,
     WavePushRefused,
 )
+from orchestrator.core.facts.results import ResultsSynced, SyncFailed
 from orchestrator.core.facts.verdicts import (
     CheckpointChosen,
     GaveUp,
@@ -72,6 +73,7 @@ from orchestrator.core.facts.workers import (
     ReviewApproved,
     StartAsked,
     StopAsked,
+    WorkCommitted,
 )
 
 Fact = (
@@ -127,6 +129,9 @@ Fact = (
     | CleaningAsked
     | WorkstreamCleaned
     | CleaningRefused
+    | ResultsSynced
+    | SyncFailed
+    | WorkCommitted
 )
 
 __all__ = [
@@ -166,6 +171,7 @@ __all__ = [
     "PushRefused",
     "RefStep",
     "RestartAsked",
+    "ResultsSynced",
     "RetryChosen",
     "ReviewApproved",
     "RollbackAsked",
@@ -178,11 +184,13 @@ __all__ = [
     "StepPoisoned",
     "StopAsked",
     "StopChosen",
+    "SyncFailed",
     "WaveIsolated",
     "WaveLanded",
     "WaveProposed",
     "WavePushRefused",
     "WavePushed",
     "WaveRolledBack",
+    "WorkCommitted",
     "WorkstreamCleaned",
 ]

@@ -130,3 +130,13 @@ class PushRefused:
     remote: str
     commit: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkCommitted:
+    """Work in progress was committed on its branch, as the plan asks for it."""
+
+    workstream: str
+    commit: str
+    files: int
+    left_out: tuple[str, ...] = ()

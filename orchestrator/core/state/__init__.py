@@ -23,6 +23,7 @@ from orchestrator.core.state.records import (
     Starting,
     Stopped,
     Stopping,
+    SyncRecord,
     Wanted,
     WaveRecord,
     WorkstreamRecord,
@@ -56,6 +57,7 @@ Noted = (
     | f.CleaningAsked
     | f.CleaningRefused
     | f.WaveProposed
+    | f.WorkCommitted
 )
 """Facts for people and reports: nothing follows from them here."""
 
@@ -135,6 +137,7 @@ __all__ = [
     "State",
     "Stopped",
     "Stopping",
+    "SyncRecord",
     "Wanted",
     "WaveRecord",
     "WorkstreamFact",

@@ -111,6 +111,16 @@ class LaunchRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRecord:
+    """`ever`: something was pulled; `failed` is why the last pull was not whole; `final` the launch of
+    which all is here."""
+
+    ever: bool = False
+    failed: str = ""
+    final: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkstreamRecord:
     """`stage` is an index into the plan's stages; `attempts` counts its runs, refused launches apart.
 
@@ -143,6 +153,7 @@ class WorkstreamRecord:
     push_refused: str | None = None
     cleaned: bool = False
     approvals: tuple[f.ReviewApproved, ...] = ()
+    sync: SyncRecord = field(default_factory=SyncRecord)
 
     @property
     def failures(self) -> int:

@@ -21,6 +21,7 @@ from orchestrator.core.state.records import (
     Starting,
     Stopped,
     Stopping,
+    SyncRecord,
     Wanted,
     WorkstreamRecord,
 )
@@ -54,6 +55,8 @@ WorkstreamFact = (
     | f.BranchPushed
     | f.PushRefused
     | f.WorkstreamCleaned
+    | f.ResultsSynced
+    | f.SyncFailed
 )
 
 
@@ -95,6 +98,16 @@ def workstream_after(record: WorkstreamRecord, fact: WorkstreamFact) -> Workstre
             return replace(record, push_refused=commit)
         case f.WorkstreamCleaned():
             return replace(record, worktree=None, port=None, tip=fact.tip or record.tip, cleaned=True)
+        case f.ResultsSynced() | f.SyncFailed():
+            return replace(record, sync=_after_sync(record.sync, fact))
+
+
+def _after_sync(sync: SyncRecord, fact: f.ResultsSynced | f.SyncFailed) -> SyncRecord:
+    return SyncRecord(
+        ever=sync.ever or isinstance(fact, f.ResultsSynced),
+        failed=fact.cause if isinstance(fact, f.SyncFailed) else "",
+        final=fact.launch if fact.final else sync.final,
+    )
 
 
 def _after_asking_for_input(
