@@ -117,13 +117,13 @@ def _kill(find: Callable[[], set[Identity]], wait: Callable[[float], None]) -> s
             _send(each, signal.SIGKILL)
         rounds += 1
         if rounds > _ROUNDS_ONE_BY_ONE:
-            _kill_groups(found)
+            kill_groups(found)
         killed |= found
         wait(0.02)
     return killed
 
 
-def _kill_groups(found: set[Identity]) -> None:
+def kill_groups(found: set[Identity]) -> None:
     """Who forks faster than we look is killed with its whole group at one moment, if all of it is ours."""
     table = _table()
     ours = {pid for pid, _ in found}

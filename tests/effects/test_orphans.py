@@ -88,26 +88,50 @@ def test_a_worker_has_time_to_save_before_its_tree_is_killed(launch: Launch, tmp
     assert (tmp_path / "saved").exists() and not launched.processes()
 
 
-CHAIN = """
-import os, signal, time
-end = time.monotonic() + 60
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("ticks", flush=True)
-while time.monotonic() < end:
-    if os.fork():
-        os._exit(0)
-"""
+@pytest.fixture
+def few_pids() -> Iterator[Path]:
+    """A control group of 40 processes; whoever writes their pid to `cgroup.procs` is in it."""
+    first = Path("/sys/fs/cgroup/pids")
+    group = (first if first.is_dir() else first.parent) / f"orchestrator-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / "pids.max").write_text("40")
+    except OSError as error:
+        pytest.skip(f"no control group limits processes here: {error.strerror}")
+    try:
+        yield group
+    finally:
+        eventually(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
 
 
-def test_a_chain_that_forks_faster_than_we_look_is_ended(launch: Launch, tmp_path: Path) -> None:
-    """Each process forks the next and goes: whoever was looked at is gone when it is killed."""
-    program = tmp_path / "chain.py"
-    program.write_text(CHAIN)
-    launched = launch(f"{sys.executable} {program}; sleep 60", stop_grace_s=0.2)
+def test_a_fork_bomb_is_ended(launch: Launch, few_pids: Path, tmp_path: Path) -> None:
+    """Whoever was looked at is gone when it is killed, or another takes its place."""
+    halt = tmp_path / "halt"
+    bomb = f"f() {{ [ -e {halt} ] || {{ f & f & }}; }}; while [ ! -e {halt} ]; do f; done"
+    launched = launch(
+        f"trap '' TERM HUP; echo $$ > {few_pids}/cgroup.procs; echo ticks; {bomb} 2>/dev/null",
+        stop_grace_s=0.2,
+        terminal=False,
+    )
     launched.start()
     launched.says("ticks")
-    assert stop(launched.state, 0.2) is not None
-    assert not _named(str(program))
+    try:
+        assert stop(launched.state, 0.2) is not None
+        assert not _named(str(halt))
+    finally:
+        halt.touch()
+
+
+def test_who_is_new_in_a_group_of_ours_dies_with_it() -> None:
+    """As when it was forked after the last look: that knew of the group's first process only."""
+    script = ["/bin/sh", "-c", "sleep 301 & sleep 302 & wait"]
+    with subprocess.Popen(script, start_new_session=True) as group:
+        children = Path(f"/proc/{group.pid}/task/{group.pid}/children")
+        newer = eventually(lambda: (pids := children.read_text().split()) and len(pids) == 2 and pids)
+        processes.kill_groups({(group.pid, processes.started(group.pid) or 0)})
+        assert group.wait(10) == -signal.SIGKILL
+        eventually(lambda: all(processes.started(int(pid)) is None for pid in newer))
 
 
 def _named(mark: str) -> set[int]:
