@@ -63,6 +63,35 @@ def settle(state_dir: str | PathLike[str], grace_s: float = _LOST_GRACE_S) -> Ex
         os.close(lock)
 
 
+def give_up(state_dir: str | PathLike[str], launch: str, attempt: int, stage: str) -> ExitRecord | None:
+    """Record that a launch whose supervisor is long due never began; None if it did, or just does.
+
+    A supervisor that comes after all finds the record, and starts nothing.
+    """
+    state = os.fspath(state_dir)
+    if (lock := take_lock(state, patience_s=0)) is None:
+        return None
+    try:
+        if read_exit(state) or read_json(f"{state}/supervisor.json"):
+            return None
+        record = ExitRecord(
+            launch=launch,
+            attempt=attempt,
+            stage=stage,
+            exit_code=None,
+            signal=None,
+            cause="start-failed",
+            ended=time.time(),
+            elapsed_s=0.0,
+            leftovers=0,
+            detail="its supervisor did not come up",
+        )
+        write_exit(state, None, "/", record)
+        return record
+    finally:
+        os.close(lock)
+
+
 def request_stop(state_dir: str | PathLike[str], grace_s: float | None = None) -> bool:
     """Ask the supervisor to end its worker within `grace_s`, without waiting.
 

@@ -75,7 +75,7 @@ def log_since(monotonic_s: float, path: str = "/dev/kmsg") -> list[str]:
 def kill_named(lines: list[str], pids: set[int] | None = None) -> str:
     """The last message of a kill for memory, of one of `pids` where they are given; else empty."""
     hits = [line for line in lines if (hit := _KILLED.search(line)) and (pids is None or int(hit[1]) in pids)]
-    return hits[-1] if hits else ""
+    return hits[-1].split(", file-rss", 1)[0] if hits else ""
 
 
 def device_error(lines: list[str], pids: set[int] | None = None) -> str:

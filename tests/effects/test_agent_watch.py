@@ -7,13 +7,15 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestrator.agent import contract
+from orchestrator.agent import contract, launches, watch
+from orchestrator.agent.environment import supervisor_argv
 from orchestrator.agent.logs import read_log
 from orchestrator.agent.watch import read_metrics
 from orchestrator.supervise import stop
@@ -78,6 +80,18 @@ def test_an_end_is_seen_with_what_was_written_last(scene: Scene) -> None:
     assert not seen.alive and seen.exit is not None
     assert (seen.exit.exit_code, seen.exit.signal, seen.exit.cause) == (7, None, "exited")
     assert seen.progress is not None and seen.progress.seq == 9 and seen.last_line == "bye"
+
+
+def test_a_supervisor_that_never_came_up_is_an_end(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its terminal, or the disk, was gone before it could lock anything."""
+    wanted = scene.entry(launch="L1")
+    folder = launches.write_spec(scene.place, wanted, None).parent
+    assert scene.seen(wanted).exit is None
+    monkeypatch.setattr(watch, "START_PATIENCE_S", 0.1)
+    seen = scene.ended(wanted)
+    assert seen.exit is not None and seen.exit.cause == "start-failed"
+    come_late = subprocess.run(supervisor_argv(folder / "spec.json"), capture_output=True, check=False)
+    assert b"already ended" in come_late.stderr
 
 
 def test_no_trace_is_unknown(scene: Scene) -> None:
