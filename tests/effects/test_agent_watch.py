@@ -258,7 +258,8 @@ def test_metrics_from_before_or_after_the_run_are_not_its_own(scene: Scene) -> N
 def test_metrics_that_name_another_attempt_are_not_this_ones(
     scene: Scene, own: dict[str, object], found: bool
 ) -> None:
-    assert metrics(scene, ran(scene, writing({"acc": 0.9, **own}))).found == found
+    read = metrics(scene, ran(scene, writing({"acc": 0.9, **own})))
+    assert (read.found, read.values) == (found, {"acc": 0.9} if found else {})
 
 
 def test_progress_of_another_attempt_is_none(scene: Scene) -> None:
