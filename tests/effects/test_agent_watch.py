@@ -242,11 +242,11 @@ def test_metrics_from_before_or_after_the_run_are_not_its_own(scene: Scene) -> N
     first = ran(scene, writing({"acc": 0.9}))
     assert metrics(scene, first).values == {"acc": 0.9}
     os.utime(file, (4e9, 4e9))  # a clock that was far ahead
-    second = scene.entry(command="true", launch="second")
+    second = scene.entry(command="true", launch=f"second-{os.getpid()}")
     scene.started(second)
     scene.ended(second)
     assert metrics(scene, second) == Metrics(found=False)
-    third = scene.entry(command=writing({"acc": 0.1}), launch="third")
+    third = scene.entry(command=writing({"acc": 0.1}), launch=f"third-{os.getpid()}")
     scene.started(third)
     scene.ended(third)
     assert metrics(scene, third).values == {"acc": 0.1}
@@ -271,7 +271,7 @@ def test_progress_of_another_attempt_is_none(scene: Scene) -> None:
     second = scene.entry(
         command=f"echo up; until [ -e go ]; do sleep 0.05; done; {wrote(7, attempt=2)}; "
         f"{wrote(950, attempt=1)}; echo late; sleep 60",
-        launch="second",
+        launch=f"second-{os.getpid()}",
         launch_attempt=2,
     )
     scene.started(second)

@@ -29,6 +29,8 @@ pytestmark = pytest.mark.timeout(120)
 
 Launch = Callable[..., Launched]
 TREES = 4
+# A launch is known by its id on the whole host: another test's must not end ours.
+FIRST, SECOND = f"first-{os.getpid()}", f"second-{os.getpid()}"
 
 
 @pytest.fixture
@@ -145,12 +147,12 @@ def _named(mark: str) -> set[int]:
     return found
 
 
-def deserted(scene: Scene, command: str, name: str = "first") -> StartEntry:
+def deserted(scene: Scene, command: str) -> StartEntry:
     """A launch whose supervisor and session leader were both killed; what ignores HUP lives on."""
-    wanted = scene.entry(command=f"trap '' HUP TERM; {command}", launch=name)
+    wanted = scene.entry(command=f"trap '' HUP TERM; {command}", launch=FIRST)
     scene.started(wanted)
     eventually(lambda: "ready" in scene.log("i3d"))
-    about = json.loads((folder_of(scene, name) / "supervisor.json").read_text())
+    about = json.loads((folder_of(scene, FIRST) / "supervisor.json").read_text())
     # The leader first: a supervisor that lived would end the worker.
     os.kill(about["pid"], signal.SIGSTOP)
     os.kill(about["leader"][0], signal.SIGKILL)
@@ -169,16 +171,16 @@ echo '{\\"acc\\": 0.99}' > results/validation_metrics.json; touch wrote" & echo 
 
 def test_an_orphan_of_an_old_attempt_decides_no_stage(scene: Scene) -> None:
     deserted(scene, LATE)
-    assert processes.belonging("first")
-    second = scene.entry(command="touch go; sleep 0.5; exit 0", launch="second", launch_attempt=2)
+    assert processes.belonging(FIRST)
+    second = scene.entry(command="touch go; sleep 0.5; exit 0", launch=SECOND, launch_attempt=2)
     scene.started(second)
-    assert not processes.belonging("first")
+    assert not processes.belonging(FIRST)
     assert scene.ended(second).exit is not None
     assert not (scene.worktree("i3d") / "wrote").exists()
     asked = ReadMetrics(
         results=str(scene.worktree("i3d") / "results"),
         file="validation_metrics.json",
-        launch="second",
+        launch=SECOND,
         place=scene.place,
     )
     assert not read_metrics(asked).found
@@ -199,16 +201,16 @@ def test_the_record_of_an_old_attempt_never_replaces_the_newer_one(launch: Launc
 
 def test_an_agent_that_starts_ends_what_lives_of_launches_that_ended(scene: Scene) -> None:
     deserted(scene, "setsid sleep 300 & echo ready; wait")
-    assert survivors(scene.place) == {"i3d": {"first"}}
+    assert survivors(scene.place) == {"i3d": {FIRST}}
     answer = serve.handlers()[OpenRepository]
     request = OpenRepository(project="p", owner="me", repository=str(scene.repo.path))
     assert answer(request, lambda _: None) == scene.place
-    eventually(lambda: not processes.belonging("first"))
-    eventually(lambda: (folder_of(scene, "first") / "exit.json").exists())
+    eventually(lambda: not processes.belonging(FIRST))
+    eventually(lambda: (folder_of(scene, FIRST) / "exit.json").exists())
 
 
 def test_who_still_has_a_supervisor_is_no_survivor(scene: Scene) -> None:
-    wanted = scene.entry(command="echo ready; sleep 60", launch="first")
+    wanted = scene.entry(command="echo ready; sleep 60", launch=FIRST)
     scene.started(wanted)
     eventually(lambda: "ready" in scene.log("i3d"))
     assert end_survivors(scene.place) == set()
@@ -218,16 +220,17 @@ def test_who_still_has_a_supervisor_is_no_survivor(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("launch", "workstream", "results", "is_ours"),
     [
-        ("i3d-4-beef", "i3d", "i3d/results", True),
-        ("keepalive-7-1", "", "i3d/results", False),
-        ("keepalive-7-1", "i3d", "i3d/results", False),
-        ("i3d-4-beef", "i3d", "../elsewhere/results", False),
+        ("i3d-4", "i3d", "i3d/results", True),
+        ("keepalive-7", "", "i3d/results", False),
+        ("keepalive-7", "i3d", "i3d/results", False),
+        ("i3d-4", "i3d", "../elsewhere/results", False),
         ("../i3d-4", "..", "i3d/results", False),
     ],
 )
 def test_a_launch_without_a_folder_is_known_by_its_environment(
     scene: Scene, launch: str, workstream: str, results: str, is_ours: bool
 ) -> None:
+    launch = f"{launch}-{os.getpid()}"
     env = {
         TAG: launch,
         "ORCHESTRATOR_WORKSTREAM": workstream,
