@@ -61,6 +61,7 @@ class _Known:
     beat_at: float = field(default_factory=time.monotonic)
     beat_seq: int = 0
     output_seq: int = 0
+    log_error: str = ""
     progress_stamp: Stamp = None
     progress: Progress | None = None
     progress_error: str | None = None
@@ -147,6 +148,7 @@ class Watch:
             reported=known.progress is not None,
             last_line=known.last_line,
             silence=_silence(known) if alive else "",
+            log_error=known.log_error if alive else "",
         )
 
     def _exit(self, known: _Known) -> Exit | None:
@@ -224,6 +226,7 @@ def _read_beat(known: _Known) -> None:
     if isinstance(beat.get("seq"), int):
         known.beat_seq, known.beat_stamp, known.beat_at = beat["seq"], stamp, time.monotonic()
         known.output_seq = beat["output_seq"] if isinstance(beat.get("output_seq"), int) else 0
+        known.log_error = contract.short_line(beat.get("log_error"))
 
 
 def _read_progress(known: _Known) -> None:

@@ -194,7 +194,9 @@ def _memory_kill(state: str, about: dict[str, Any]) -> str:
     """What says that the supervisor was killed for memory, with its worker or instead of it."""
     beat = read_json(f"{state}/heartbeat.json")
     pids = {pid for pid in (about.get("pid"), beat.get("pid")) if isinstance(pid, int)}
-    named = kernel.kill_named(kernel.log_since(0.0), pids)
+    begun = about.get("pid_start")
+    since = begun / os.sysconf("SC_CLK_TCK") if isinstance(begun, int) else time.monotonic()
+    named = kernel.kill_named(kernel.log_since(since), pids)
     counters = beat.get("memory_kills")
     known = counters if isinstance(counters, dict) else {}
     groups = {path: count for path, count in known.items() if path != kernel.HOST and isinstance(count, int)}

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 _STATE_FILES = (
     "exit.json",
-    "exit.reserve",
+    "exit.json.reserve",
     "heartbeat.json",
+    "heartbeat.json.reserve",
     "stop.json",
     "supervisor.json",
     "written.json",

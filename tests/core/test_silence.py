@@ -55,6 +55,12 @@ def test_who_beats_or_was_not_watched_is_not_silent(seen: Observation) -> None:
     assert words(RUNNING, seen) == ("running", "")
 
 
+def test_output_that_cannot_be_kept_is_told() -> None:
+    one = LaunchSeen(launch=LAUNCH, alive=True, log_error="No space left on device")
+    seen = HERE.with_pulses((one,), asked_at=0.0, now=0.0)
+    assert words(RUNNING, seen) == ("running", "its output cannot be kept: No space left on device")
+
+
 def test_a_time_that_nobody_watched_is_no_silence() -> None:
     assert words(RUNNING, watched((0.0, 1), (600.0, 1)), 600.0)[0] != "running; its supervisor is silent"
     assert "supervisor" not in words(RUNNING, watched((0.0, 1), (600.0, 1)), 600.0)[1]

@@ -94,6 +94,14 @@ def test_a_supervisor_that_never_came_up_is_an_end(scene: Scene, monkeypatch: py
     assert b"already ended" in come_late.stderr
 
 
+def test_a_log_that_cannot_be_written_is_seen(scene: Scene) -> None:
+    folder = Path(scene.place.state, "logs", "i3d")
+    folder.mkdir(parents=True)
+    (folder / "worker.log").mkdir()
+    wanted = launched(scene, "echo said; sleep 60")
+    assert eventually(lambda: scene.seen(wanted).log_error) == "Is a directory"
+
+
 def test_no_trace_is_unknown(scene: Scene) -> None:
     assert scene.seen(scene.entry(launch="never")).unknown
 
