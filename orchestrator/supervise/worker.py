@@ -15,6 +15,7 @@ import termios
 from fcntl import ioctl
 
 from .adoption import adopt_orphans, reap
+from .pane import copy_size
 from .processes import TAG
 from .spec import PIPED, PTY, Spec
 
@@ -104,6 +105,7 @@ def _open_terminal(settings: list[Any] | None) -> tuple[int, int]:
     except OSError as error:
         raise NotStarted(f"no terminal is left: {error.strerror}") from error
     os.set_blocking(master, False)
+    copy_size(master)
     # Editing keys and UTF-8 as in the terminal around it, unless that one is in some special mode.
     if settings and settings[3] & termios.ICANON and settings[3] & termios.ECHO:
         termios.tcsetattr(slave, termios.TCSANOW, settings)
