@@ -16,6 +16,7 @@ from orchestrator.wire import Metrics, Progress
 PROGRESS_LIMIT_BYTES = 64 * 1024
 METRICS_LIMIT_BYTES = 16 * 1024 * 1024
 TEXT_LIMIT = 500
+_NO_METRICS = {"history", "launch", "attempt"}
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|[ -/]*[0-~]?)|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL
@@ -84,7 +85,9 @@ def progress_of(document: Mapping[str, Any]) -> Progress:
 
 
 def metrics_of(document: Mapping[str, Any]) -> Metrics:
-    values, not_finite = _metrics({name: value for name, value in document.items() if name != "history"})
+    values, not_finite = _metrics(
+        {name: value for name, value in document.items() if name not in _NO_METRICS}
+    )
     history, diverged = _history(document.get("history"))
     missing = tuple(f"history.{name}" for name in diverged)
     return Metrics(found=True, values=values, not_finite=(*not_finite, *missing), history=history)

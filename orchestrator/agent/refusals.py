@@ -22,9 +22,13 @@ class CannotStart(Exception):
         self.log = log
 
 
+def is_safe_name(name: str) -> bool:
+    return _SAFE.match(name) is not None
+
+
 def require_safe_name(name: str, what: str) -> str:
     """A name that may be a path component and part of a tmux option."""
-    if not _SAFE.match(name):
+    if not is_safe_name(name):
         raise Refused(f"{name!r} is no {what}: letters, digits and . _ : @ + - only")
     return name
 

@@ -32,6 +32,7 @@ from orchestrator.agent import (
 )
 from orchestrator.agent.environment import clean_environment
 from orchestrator.agent.refusals import DISK_ERRORS
+from orchestrator.agent.survivors import end_survivors
 from orchestrator.agent.watch import Watch, read_metrics
 from orchestrator.errors import OrchestratorError, Refused
 from orchestrator.wire import (
@@ -47,6 +48,7 @@ from orchestrator.wire import (
     Inspect,
     ListResults,
     OpenRepository,
+    Place,
     Probe,
     Prune,
     PushBranch,
@@ -80,7 +82,7 @@ def handlers() -> dict[type, Handler]:
     single: dict[type, Callable[[Any], object]] = {
         Hello: host.hello,
         Inspect: host.inspect,
-        OpenRepository: repository.open_repository,
+        OpenRepository: _open_repository,
         ReadTips: repository.read_tips,
         ReadToolchain: toolchain.read_toolchain,
         ReadChanges: repository.read_changes,
@@ -110,6 +112,13 @@ def handlers() -> dict[type, Handler]:
         HashResults: results.hash_results,
     }
     return streamed | {kind: _without_items(answer) for kind, answer in single.items()}
+
+
+def _open_repository(request: OpenRepository) -> Place:
+    """Also the moment to end, aside, what an earlier agent's launches left behind."""
+    place = repository.open_repository(request)
+    threading.Thread(target=end_survivors, args=(place,), daemon=True).start()
+    return place
 
 
 def _without_items(answer: Callable[[Any], object]) -> Handler:

@@ -41,6 +41,7 @@ from orchestrator.agent.logs import log_folder
 from orchestrator.agent.ports import lease_ports
 from orchestrator.agent.refusals import CannotStart, as_refusal, require_safe_name
 from orchestrator.agent.sessions import Opening, Pane, Tmux
+from orchestrator.agent.survivors import end_survivors
 from orchestrator.errors import OrchestratorError
 from orchestrator.wire import Finished, NotStarted, Place, Resumption, Start, Started, StartEntry
 
@@ -181,6 +182,8 @@ def _start_all(request: Start, jobs: list[_Job], emit: Emit) -> None:
     if panes is None:
         return
     jobs = run.each(jobs, lambda job: _needs_launch(run, job, panes, looked), "tmux")
+    if jobs:
+        end_survivors(run.place, {job.name for job in jobs})
     jobs = run.each(jobs, lambda job: _plan(run, job, looked), "git")
     jobs = _make_branches(run, jobs)
     results = [job.entry.worktree.results for job in jobs]

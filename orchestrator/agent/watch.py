@@ -37,6 +37,8 @@ from orchestrator.wire import (
 LAST_LINE_BYTES = 4096
 # A lost supervisor's processes get seconds to end: that long a probe does not wait.
 SETTLE_WAIT_S = 1.0
+# Sessions of many launches open together; a supervisor that comes later than this comes never.
+START_PATIENCE_S = 60.0
 _SILENT_BEATS = 2.5
 
 Stamp = tuple[int, int, int] | None
@@ -51,6 +53,7 @@ class _Known:
     log: str
     launch: str
     attempt: int
+    stage: str
     beat_s: float
     first_seen_at: float = field(default_factory=time.monotonic)
     exit: Exit | None = None
@@ -58,6 +61,7 @@ class _Known:
     beat_at: float = field(default_factory=time.monotonic)
     beat_seq: int = 0
     output_seq: int = 0
+    log_error: str = ""
     progress_stamp: Stamp = None
     progress: Progress | None = None
     progress_error: str | None = None
@@ -114,13 +118,14 @@ class Watch:
         """A launch whose supervisor was killed: end what it left, in the background."""
         if known is None or known.exit is not None or known.folder in self._settling:
             return
-        has_ended = not _is_alive(known.folder)
-        if (
-            has_ended
-            and not _exists(f"{known.folder}/exit.json")
-            and _exists(f"{known.folder}/supervisor.json")
-        ):
+        if _is_alive(known.folder) or _exists(f"{known.folder}/exit.json"):
+            return
+        if _exists(f"{known.folder}/supervisor.json"):
             self._settling[known.folder] = self._settlers.submit(supervise.settle, known.folder)
+        elif time.monotonic() - known.first_seen_at > START_PATIENCE_S:
+            self._settling[known.folder] = self._settlers.submit(
+                supervise.give_up, known.folder, known.launch, known.attempt, known.stage
+            )
 
     def _seen(self, request: Probe, watched: Watched) -> LaunchSeen:
         known = self._known.get((request.place.state, watched.launch, watched.results))
@@ -143,6 +148,7 @@ class Watch:
             reported=known.progress is not None,
             last_line=known.last_line,
             silence=_silence(known) if alive else "",
+            log_error=known.log_error if alive else "",
         )
 
     def _exit(self, known: _Known) -> Exit | None:
@@ -183,6 +189,7 @@ def _known(folder: Path, watched: Watched, spec: dict[str, Any]) -> _Known:
         log=str(spec.get("log") or ""),
         launch=watched.launch,
         attempt=attempt if isinstance(attempt, int) else 0,
+        stage=str(spec.get("stage") or ""),
         beat_s=float(beat_s) if isinstance(beat_s, (int, float)) else BEAT_S,
     )
 
@@ -219,6 +226,7 @@ def _read_beat(known: _Known) -> None:
     if isinstance(beat.get("seq"), int):
         known.beat_seq, known.beat_stamp, known.beat_at = beat["seq"], stamp, time.monotonic()
         known.output_seq = beat["output_seq"] if isinstance(beat.get("output_seq"), int) else 0
+        known.log_error = contract.short_line(beat.get("log_error"))
 
 
 def _read_progress(known: _Known) -> None:

@@ -50,8 +50,8 @@ class LaunchSeen:
 
     `exit` is set once it ended, `metrics_file` then holds what the run itself wrote as metrics.
     `progress_error` says why a progress file could not be read. `reported`: this run wrote that file.
-    `silence` is what its host can tell of a supervisor that lives and has not beaten for long. `asks` is
-    the line with which it waits for somebody to type.
+    `silence` is what its host can tell of a supervisor that lives and has not beaten for long, `log_error`
+    why its output cannot be kept. `asks` is the line with which it waits for somebody to type.
     """
 
     launch: str
@@ -66,6 +66,7 @@ class LaunchSeen:
     last_line: str = ""
     asks: str | None = None
     silence: str = ""
+    log_error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

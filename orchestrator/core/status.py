@@ -351,8 +351,10 @@ def _host_silence(observation: Observation, record: WorkstreamRecord) -> str:
 
 def _supervisor_words(workstream: Workstream, pulse: Pulse | None) -> str:
     silent = silent_s(pulse, workstream.heartbeat) if pulse else None
-    if pulse is None or silent is None:
+    if pulse is None:
         return ""
+    if silent is None:
+        return f"its output cannot be kept: {pulse.seen.log_error}" if pulse.seen.log_error else ""
     why = f" ({pulse.seen.silence})" if pulse.seen.silence else ""
     return f"its supervisor is silent for {silent:.0f} s{why}"
 

@@ -7,8 +7,8 @@ once, durably, and is the last word. Lock free and no `exit.json` means the supe
 
 from __future__ import annotations
 
-from .ending import is_running, request_stop, settle, stop
+from .ending import give_up, is_running, request_stop, settle, stop
 from .keepalive import keepalive
 from .records import ExitRecord
 
-__all__ = ["ExitRecord", "is_running", "keepalive", "request_stop", "settle", "stop"]
+__all__ = ["ExitRecord", "give_up", "is_running", "keepalive", "request_stop", "settle", "stop"]

@@ -10,7 +10,7 @@ import stat
 import time
 
 from .fence import is_anothers
-from .records import leads_out, overwrite, read_json, replace_file, replace_json
+from .records import leads_out, overwrite, read_json, replace_file, replace_json, use_reserve
 from .written import is_from_before
 
 TYPE_CHECKING = False
@@ -79,8 +79,11 @@ def _write(folder: str, content: Mapping[str, object]) -> None:
     with contextlib.suppress(OSError):
         try:
             replace_file(path, text)
-        except OSError:
-            overwrite(path, text)  # a full disk is no reason to seem dead
+        except OSError:  # a full disk is no reason to seem dead
+            if os.path.exists(path):  # noqa: PTH110
+                overwrite(path, text)
+            else:
+                use_reserve(path, text)
 
 
 def describe_progress(folder: str) -> str:

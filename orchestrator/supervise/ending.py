@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _LOST_GRACE_S = 2.0
 # What a supervisor needs beyond the grace: a scan, the drain, its last words.
 _SLACK_S = 5.0
-_LEADER_PATIENCE_S = 1.0
 
 
 def is_running(state_dir: str | PathLike[str]) -> bool:
@@ -60,6 +59,35 @@ def settle(state_dir: str | PathLike[str], grace_s: float = _LOST_GRACE_S) -> Ex
     try:
         # It may have ended, and written its record, since the first look.
         return read_exit(state) or _settle_lost(state, about, grace_s)
+    finally:
+        os.close(lock)
+
+
+def give_up(state_dir: str | PathLike[str], launch: str, attempt: int, stage: str) -> ExitRecord | None:
+    """Record that a launch whose supervisor is long due never began; None if it did, or just does.
+
+    A supervisor that comes after all finds the record, and starts nothing.
+    """
+    state = os.fspath(state_dir)
+    if (lock := take_lock(state, patience_s=0)) is None:
+        return None
+    try:
+        if read_exit(state) or read_json(f"{state}/supervisor.json"):
+            return None
+        record = ExitRecord(
+            launch=launch,
+            attempt=attempt,
+            stage=stage,
+            exit_code=None,
+            signal=None,
+            cause="start-failed",
+            ended=time.time(),
+            elapsed_s=0.0,
+            leftovers=0,
+            detail="its supervisor did not come up",
+        )
+        write_exit(state, None, "/", record)
+        return record
     finally:
         os.close(lock)
 
@@ -118,7 +146,7 @@ def _kill_supervisor(state: str) -> None:
 def _settle_lost(state: str, about: dict[str, Any], grace_s: float) -> ExitRecord:
     launch, attempt = str(about.get("launch") or ""), int(about.get("attempt") or 0)
     rebooted = about.get("boot_id") != boot_id()
-    ended = _end_what_is_left(state, about, launch, grace_s) if launch and not rebooted else set()
+    ended = _end_what_is_left(about, launch, grace_s) if launch and not rebooted else set()
     last_sign = time.time() if ended else _last_beat(state)
     killed = "" if rebooted else _memory_kill(state, about)
     cause = "rebooted" if rebooted else evidence.MEMORY if killed else "supervisor-lost"
@@ -141,33 +169,34 @@ def _settle_lost(state: str, about: dict[str, Any], grace_s: float) -> ExitRecor
     return record
 
 
-def _end_what_is_left(
-    state: str, about: dict[str, Any], launch: str, grace_s: float
-) -> set[processes.Identity]:
-    known = _survivors(state, about)
+def _end_what_is_left(about: dict[str, Any], launch: str, grace_s: float) -> set[processes.Identity]:
+    leader = _leader(about)
     kill_at = time.monotonic() + grace_s
-    return processes.end(
-        lambda: processes.belonging(launch, known=known), lambda: kill_at - time.monotonic(), time.sleep
+    ended = processes.end(
+        lambda: processes.belonging(launch, known=leader) - set(leader),
+        lambda: kill_at - time.monotonic(),
+        time.sleep,
     )
+    for pid, start in leader:
+        if processes.started(pid) == start:
+            os.kill(pid, signal.SIGKILL)
+    return ended
 
 
-def _survivors(state: str, about: dict[str, Any]) -> list[processes.Identity]:
-    """Those the session's leader named when it saw its supervisor die; it may just be writing that."""
-    leader = about.get("leader")
-    if isinstance(leader, list) and len(leader) == 2 and all(isinstance(number, int) for number in leader):
-        give_up_at = time.monotonic() + _LEADER_PATIENCE_S
-        while processes.started(leader[0]) == leader[1] and time.monotonic() < give_up_at:
-            time.sleep(0.01)
-    listed = read_json(f"{state}/survivors.json").get("processes")
-    pairs = listed if isinstance(listed, list) else []
-    return [(pid, start) for pid, start in pairs if isinstance(pid, int) and isinstance(start, int)]
+def _leader(about: dict[str, Any]) -> list[processes.Identity]:
+    """It stays the parent of what loses its own, also when its supervisor is gone."""
+    found = about.get("leader")
+    is_one = isinstance(found, list) and len(found) == 2 and all(isinstance(part, int) for part in found)
+    return [(found[0], found[1])] if found and is_one else []
 
 
 def _memory_kill(state: str, about: dict[str, Any]) -> str:
     """What says that the supervisor was killed for memory, with its worker or instead of it."""
     beat = read_json(f"{state}/heartbeat.json")
     pids = {pid for pid in (about.get("pid"), beat.get("pid")) if isinstance(pid, int)}
-    named = kernel.kill_named(kernel.log_since(0.0), pids)
+    begun = about.get("pid_start")
+    since = begun / os.sysconf("SC_CLK_TCK") if isinstance(begun, int) else time.monotonic()
+    named = kernel.kill_named(kernel.log_since(since), pids)
     counters = beat.get("memory_kills")
     known = counters if isinstance(counters, dict) else {}
     groups = {path: count for path, count in known.items() if path != kernel.HOST and isinstance(count, int)}

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-_STATE_FILES = ("exit.json", "heartbeat.json", "stop.json", "supervisor.json", "lock")
+_STATE_FILES = (
+    "exit.json",
+    "exit.json.reserve",
+    "heartbeat.json",
+    "heartbeat.json.reserve",
+    "stop.json",
+    "supervisor.json",
+    "written.json",
+    "lock",
+)
 
 
 def keepalive(

@@ -17,8 +17,8 @@ _KILLED = re.compile(r"[Kk]illed process (\d+)\b")
 _XID = re.compile(r"NVRM: Xid .*?: (\d+)(?:, pid='?(\d+))?")
 _RECORDS_LIMIT = 20_000
 _RECORD_BYTES = 8192
-# The log's clock and the monotonic one are set apart by this much at most.
-_SLACK_S = 1.0
+# The log's clock is not corrected as the monotonic one is: they drift apart by one part in 2000 at most.
+_SLACK_S, _DRIFT = 1.0, 1 / 2000
 # From the kill to the end of a process that has much memory to give back, with a margin.
 _LOOK_BACK_S = 15.0
 _READ_LIMIT = 64 * 1024
@@ -67,7 +67,8 @@ def log_since(monotonic_s: float, path: str = "/dev/kmsg") -> list[str]:
     except OSError:
         return []
     try:
-        return [text for at, text in _records(descriptor) if at >= monotonic_s - _SLACK_S]
+        first = monotonic_s * (1 - _DRIFT) - _SLACK_S
+        return [text for at, text in _records(descriptor) if at >= first]
     finally:
         os.close(descriptor)
 
@@ -75,7 +76,7 @@ def log_since(monotonic_s: float, path: str = "/dev/kmsg") -> list[str]:
 def kill_named(lines: list[str], pids: set[int] | None = None) -> str:
     """The last message of a kill for memory, of one of `pids` where they are given; else empty."""
     hits = [line for line in lines if (hit := _KILLED.search(line)) and (pids is None or int(hit[1]) in pids)]
-    return hits[-1] if hits else ""
+    return hits[-1].split(", file-rss", 1)[0] if hits else ""
 
 
 def device_error(lines: list[str], pids: set[int] | None = None) -> str:

@@ -19,7 +19,7 @@ from .records import (
     leads_out,
     read_json,
     replace_json,
-    reserve_exit,
+    reserve,
     take_lock,
     write_exit,
 )
@@ -140,7 +140,8 @@ class Supervisor:
         replace_json(f"{self.spec.state}/supervisor.json", about)
 
     def _begin(self) -> None:
-        reserve_exit(self.spec.state)
+        for name in ("exit.json", "heartbeat.json"):
+            reserve(f"{self.spec.state}/{name}")
         self.written.begin()
         self._announce()
         if self.spec.results and not leads_out(self.spec.results, self.spec.cwd):

@@ -27,6 +27,7 @@ _HAS_PROC = os.path.exists("/proc/self/stat")  # noqa: PTH110
 # Long enough for a killed process to be gone, short enough to give up on one in an endless system call.
 _DEATH_WAIT_S = 5.0
 _ROUNDS_ONE_BY_ONE = 3
+_LOOKS = 5
 
 
 class _Row:
@@ -116,13 +117,13 @@ def _kill(find: Callable[[], set[Identity]], wait: Callable[[float], None]) -> s
             _send(each, signal.SIGKILL)
         rounds += 1
         if rounds > _ROUNDS_ONE_BY_ONE:
-            _kill_groups(found)
+            kill_groups(found)
         killed |= found
         wait(0.02)
     return killed
 
 
-def _kill_groups(found: set[Identity]) -> None:
+def kill_groups(found: set[Identity]) -> None:
     """Who forks faster than we look is killed with its whole group at one moment, if all of it is ours."""
     table = _table()
     ours = {pid for pid, _ in found}
@@ -154,8 +155,14 @@ def _is_alive(process: Identity) -> bool:
 def _table() -> dict[int, _Row]:
     if not _HAS_PROC:
         return _table_from_ps("-A")
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    return {pid: row for pid in pids if (row := _row(pid))}
+    for _ in range(_LOOKS):
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        table = {pid: row for pid in pids if (row := _row(pid))}
+        if all(row.parent in table or row.parent <= 1 for row in table.values()):
+            break
+        # A parent died while we read: whom its children fell to, only another look tells.
+        time.sleep(0.002)
+    return table
 
 
 def _table_from_ps(*which: str) -> dict[int, _Row]:

@@ -81,10 +81,22 @@ def read_exit(state: str) -> ExitRecord | None:
         return None
 
 
-def reserve_exit(state: str) -> None:
-    """Take the room for the record while there is some."""
+def reserve(path: str) -> None:
+    """Take the room for a small file while there is some."""
     with contextlib.suppress(OSError):
-        _write_whole(f"{state}/exit.reserve", b" " * RESERVE_BYTES, durable=False)
+        _write_whole(f"{path}.reserve", b" " * RESERVE_BYTES, durable=False)
+
+
+def use_reserve(path: str, content: bytes, *, durable: bool = False) -> None:
+    """Make the file of what was reserved for it, which needs no more room.
+
+    Raises:
+        OSError: nothing was reserved, or it cannot be written.
+    """
+    overwrite(f"{path}.reserve", content, durable=durable)
+    os.replace(f"{path}.reserve", path)
+    if durable:
+        _sync_folder(os.path.dirname(path))  # noqa: PTH120
 
 
 def write_exit(state: str, results: str | None, cwd: str, record: ExitRecord) -> None:
@@ -97,11 +109,10 @@ def write_exit(state: str, results: str | None, cwd: str, record: ExitRecord) ->
     try:
         replace_json(f"{state}/exit.json", content, durable=True)
     except OSError:
-        overwrite(f"{state}/exit.reserve", json.dumps(content).encode(), durable=True)
-        os.replace(f"{state}/exit.reserve", f"{state}/exit.json")
-        _sync_folder(state)
-    with contextlib.suppress(OSError):
-        os.unlink(f"{state}/exit.reserve")
+        use_reserve(f"{state}/exit.json", json.dumps(content).encode(), durable=True)
+    for name in ("exit.json", "heartbeat.json"):
+        with contextlib.suppress(OSError):
+            os.unlink(f"{state}/{name}.reserve")
     if results and not leads_out(results, cwd) and _is_latest(results, record.launch):
         with contextlib.suppress(OSError):
             replace_json(f"{results}/exit.json", content)

@@ -14,21 +14,19 @@ import signal
 import termios
 from fcntl import ioctl
 
-from . import processes
 from .adoption import adopt_orphans, reap
+from .pane import copy_size
 from .processes import TAG
-from .records import replace_json
 from .spec import PIPED, PTY, Spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import Any
 
 _Given = tuple[int, int, int]
 # All news have this size, which a pipe takes and gives as one.
 _NEWS_BYTES = 512
-_SURVIVORS_LIMIT = 1000
 
 
 class NotStarted(Exception):
@@ -107,6 +105,7 @@ def _open_terminal(settings: list[Any] | None) -> tuple[int, int]:
     except OSError as error:
         raise NotStarted(f"no terminal is left: {error.strerror}") from error
     os.set_blocking(master, False)
+    copy_size(master)
     # Editing keys and UTF-8 as in the terminal around it, unless that one is in some special mode.
     if settings and settings[3] & termios.ICANON and settings[3] & termios.ECHO:
         termios.tcsetattr(slave, termios.TCSANOW, settings)
@@ -155,13 +154,15 @@ def _lead(spec: Spec, given: _Given, tell: int, released: int) -> None:
     # Whatever stays open here seems still in use: the lock, the pane, the worker's output.
     _close_all_but({tell, released, failed, woken, wake})
     failure = _read_all(failed)
-    _tell(tell, f"failed {failure}" if failure else f"started {pid}")
-    _tell(tell, _end_of(pid, woken, released, lambda: _leave(spec)))
+    with contextlib.suppress(OSError):  # of a supervisor that is dead
+        _tell(tell, f"failed {failure}" if failure else f"started {pid}")
+        _tell(tell, _end_of(pid, woken, released))
     os.read(released, 1)
+    _outlive_the_worker()
 
 
-def _end_of(pid: int, woken: int, released: int, leave: Callable[[], None]) -> str:
-    """Wait for the end of the child. A supervisor that dies first takes us, hence its terminal, along."""
+def _end_of(pid: int, woken: int, released: int) -> str:
+    """Wait for the end of the child, or of the supervisor."""
     poll = select.poll()
     poll.register(woken, select.POLLIN)
     poll.register(released, select.POLLIN)
@@ -172,21 +173,17 @@ def _end_of(pid: int, woken: int, released: int, leave: Callable[[], None]) -> s
             return f"killed {os.WTERMSIG(status)}" if by_signal else f"exited {os.WEXITSTATUS(status)}"
         ready = dict(poll.poll())
         if released in ready:
-            leave()
-            os._exit(0)
+            return "left"
         os.read(woken, 512)
 
 
-def _leave(spec: Spec) -> None:
-    """Name those who lose their line of descent with us, for whoever settles this.
-
-    Then the kernel hangs up on who loses a terminal; where there is none, we do.
-    """
-    with contextlib.suppress(OSError):
-        left = processes.belonging(spec.launch, os.getpid())
-        replace_json(f"{spec.state}/survivors.json", {"processes": sorted(left)[:_SURVIVORS_LIMIT]})
-    if spec.streams != PTY:
-        _hang_up()
+def _outlive_the_worker() -> None:
+    """The supervisor died: hang up as the kernel would, and stay the parent of whoever loses its own, so
+    that all can be found by who settles this."""
+    _hang_up()
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
 
 
 def _hang_up() -> None:

@@ -22,6 +22,7 @@ COMMANDS = (
     ),
     *("stop", "restart", "resume", "done", "wait", "keepalive", "events", "conflicts", "clean"),
     "report",
+    "stacks",
 )
 NESTED = (
     "gate list",

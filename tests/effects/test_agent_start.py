@@ -78,8 +78,9 @@ def test_twice_is_once(scene: Scene) -> None:
     scene.running(wanted)
     assert scene.started(wanted) == again
     assert (first.port, first.tip) == (again.port, again.tip)
-    eventually((scene.worktree("i3d") / "begun").exists)
-    assert (scene.worktree("i3d") / "begun").read_text() == "begun\n"
+    begun = scene.worktree("i3d") / "begun"
+    eventually(lambda: begun.exists() and begun.read_text())
+    assert begun.read_text() == "begun\n"
     assert scene.tmux.sessions() == ["p_i3d"]
 
 
@@ -423,7 +424,7 @@ def test_an_agent_killed_at_any_moment_starts_every_worker_once(scene: Scene, mo
     for entry in entries:
         scene.running(entry)
     ran = [scene.worktree(f"w{n}") / "ran" for n in range(6)]
-    eventually(lambda: all(path.exists() for path in ran))
+    eventually(lambda: all(path.exists() and path.read_text() for path in ran))
     assert [path.read_text() for path in ran] == ["x\n"] * 6
     assert scene.tmux.sessions() == [f"p_w{n}" for n in range(6)]
 

@@ -7,13 +7,15 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestrator.agent import contract
+from orchestrator.agent import contract, launches, watch
+from orchestrator.agent.environment import supervisor_argv
 from orchestrator.agent.logs import read_log
 from orchestrator.agent.watch import read_metrics
 from orchestrator.supervise import stop
@@ -78,6 +80,26 @@ def test_an_end_is_seen_with_what_was_written_last(scene: Scene) -> None:
     assert not seen.alive and seen.exit is not None
     assert (seen.exit.exit_code, seen.exit.signal, seen.exit.cause) == (7, None, "exited")
     assert seen.progress is not None and seen.progress.seq == 9 and seen.last_line == "bye"
+
+
+def test_a_supervisor_that_never_came_up_is_an_end(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its terminal, or the disk, was gone before it could lock anything."""
+    wanted = scene.entry(launch="L1")
+    folder = launches.write_spec(scene.place, wanted, None).parent
+    assert scene.seen(wanted).exit is None
+    monkeypatch.setattr(watch, "START_PATIENCE_S", 0.1)
+    seen = scene.ended(wanted)
+    assert seen.exit is not None and seen.exit.cause == "start-failed"
+    come_late = subprocess.run(supervisor_argv(folder / "spec.json"), capture_output=True, check=False)
+    assert b"already ended" in come_late.stderr
+
+
+def test_a_log_that_cannot_be_written_is_seen(scene: Scene) -> None:
+    folder = Path(scene.place.state, "logs", "i3d")
+    folder.mkdir(parents=True)
+    (folder / "worker.log").mkdir()
+    wanted = launched(scene, "echo said; sleep 60")
+    assert eventually(lambda: scene.seen(wanted).log_error) == "Is a directory"
 
 
 def test_no_trace_is_unknown(scene: Scene) -> None:
@@ -228,11 +250,11 @@ def test_metrics_from_before_or_after_the_run_are_not_its_own(scene: Scene) -> N
     first = ran(scene, writing({"acc": 0.9}))
     assert metrics(scene, first).values == {"acc": 0.9}
     os.utime(file, (4e9, 4e9))  # a clock that was far ahead
-    second = scene.entry(command="true", launch="second")
+    second = scene.entry(command="true", launch=f"second-{os.getpid()}")
     scene.started(second)
     scene.ended(second)
     assert metrics(scene, second) == Metrics(found=False)
-    third = scene.entry(command=writing({"acc": 0.1}), launch="third")
+    third = scene.entry(command=writing({"acc": 0.1}), launch=f"third-{os.getpid()}")
     scene.started(third)
     scene.ended(third)
     assert metrics(scene, third).values == {"acc": 0.1}
@@ -244,7 +266,8 @@ def test_metrics_from_before_or_after_the_run_are_not_its_own(scene: Scene) -> N
 def test_metrics_that_name_another_attempt_are_not_this_ones(
     scene: Scene, own: dict[str, object], found: bool
 ) -> None:
-    assert metrics(scene, ran(scene, writing({"acc": 0.9, **own}))).found == found
+    read = metrics(scene, ran(scene, writing({"acc": 0.9, **own})))
+    assert (read.found, read.values) == (found, {"acc": 0.9} if found else {})
 
 
 def test_progress_of_another_attempt_is_none(scene: Scene) -> None:
@@ -256,7 +279,7 @@ def test_progress_of_another_attempt_is_none(scene: Scene) -> None:
     second = scene.entry(
         command=f"echo up; until [ -e go ]; do sleep 0.05; done; {wrote(7, attempt=2)}; "
         f"{wrote(950, attempt=1)}; echo late; sleep 60",
-        launch="second",
+        launch=f"second-{os.getpid()}",
         launch_attempt=2,
     )
     scene.started(second)

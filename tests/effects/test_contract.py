@@ -240,6 +240,16 @@ def test_many_callers_at_once(stage: Stage) -> None:
     assert answers == [watched.launch] * 100
 
 
+def test_a_running_worker_says_where_it_stands(stage: Stage) -> None:
+    watched = stage.start()
+    eventually(lambda: stage.seen(watched).last_line == "started")
+    request = wire.DumpStacks(place=stage.place, workstream="i3d", launch=watched.launch)
+    found = stage.call(request)
+    assert "trap 'echo saved; exit 75' TERM" in found.text and Path(found.path).read_text() == found.text
+    with pytest.raises(Refused, match="does not run"):
+        stage.call(wire.DumpStacks(place=stage.place, workstream="i3d", launch="never"))
+
+
 def test_workers_outlive_the_agent(stage: Stage) -> None:
     watched = stage.start()
     eventually(lambda: stage.seen(watched).alive, message="alive")

@@ -221,7 +221,7 @@ def test_the_end_is_recorded_on_a_full_disk(launch: Launch, small_disk: Path) ->
     launched = launch(fill, small_disk, log=str(small_disk / "worker.log"), beat_s=0.1)
     process = launched.start()
     eventually(lambda: (launched.results / "full").exists())
-    beat = launched.beat()["seq"]
+    beat = eventually((launched.state / "heartbeat.json").exists) and launched.beat()["seq"]
     eventually(lambda: launched.beat()["seq"] > beat + 1, message="it beats though nothing can be written")
     process.wait(20)
     found = launched.exit()
@@ -233,7 +233,7 @@ def test_a_lost_end_on_a_full_disk_is_known_all_the_same(launch: Launch, small_d
     launched = launch("echo ready; sleep 60", small_disk, log="/dev/null")
     process = launched.start()
     eventually(lambda: (launched.state / "heartbeat.json").exists())
-    (launched.state / "exit.reserve").unlink()
+    (launched.state / "exit.json.reserve").unlink()
     with (small_disk / "rest").open("wb", buffering=0) as file, pytest.raises(OSError):
         while True:
             file.write(b"\0" * 4096)

@@ -1,6 +1,7 @@
 """The metrics files and the picture that a run leaves as evidence."""
 
 import math
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +22,10 @@ CURVES = (
 
 
 def write_metrics(path: Path, figures: Mapping[str, float], history: History) -> None:
+    """The figures that are finite; under an orchestrator also whose they are, should they come late."""
     finite = {name: value for name, value in figures.items() if math.isfinite(value)}
-    replace_json(path, {**finite, "history": dict(history)})
+    launch = os.environ.get("ORCHESTRATOR_LAUNCH")
+    replace_json(path, {**finite, "history": dict(history), **({"launch": launch} if launch else {})})
 
 
 def draw_curves(path: Path, history: History) -> None:
