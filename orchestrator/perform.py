@@ -12,6 +12,7 @@ from orchestrator.briefing import brief_of
 from orchestrator.copying import copied_files
 from orchestrator.core import facts as f
 from orchestrator.core.decide import Effect, JudgeStage, StartWorker, StopWorker, ended, next_stage, stage_of
+from orchestrator.core.leases import visible_devices
 from orchestrator.core.observation import LaunchSeen
 from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.stages import parse_requirement, unmet
@@ -181,11 +182,10 @@ def worker_environment(
 ) -> dict[str, str]:
     """The caller's environment without what belongs to its own terminal and git, then the plan's."""
     inherited = {k: v for k, v in caller.items() if not k.startswith(_NOT_FOR_WORKERS)}
-    devices = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))} if gpus else {}
     return {
         **inherited,
         **workstream.env,
-        **devices,
+        **visible_devices(gpus),
         "ORCHESTRATOR_WORKSTREAM": workstream.name,
         "ORCHESTRATOR_WAVE": str(workstream.wave),
     }

@@ -26,6 +26,8 @@ from orchestrator.agent import (
     uncommitted,
 )
 from orchestrator.agent.environment import clean_environment
+from orchestrator.agent.gpus import GpuWatch
+from orchestrator.agent.look import Look
 from orchestrator.agent.refusals import DISK_ERRORS
 from orchestrator.agent.watch import Watch, read_metrics
 from orchestrator.errors import OrchestratorError, Refused
@@ -41,6 +43,7 @@ from orchestrator.wire import (
     Prune,
     PushBranch,
     ReadChanges,
+    ReadGpus,
     ReadLog,
     ReadMetrics,
     ReadTips,
@@ -63,6 +66,7 @@ Handler = Callable[[Any, Emit], object]
 
 def handlers() -> dict[type, Handler]:
     """What answers each request: `(request, emit)` to the reply, `emit` sending items before it."""
+    gpus = GpuWatch()
     single: dict[type, Callable[[Any], object]] = {
         Hello: host.hello,
         Inspect: host.inspect,
@@ -72,7 +76,8 @@ def handlers() -> dict[type, Handler]:
         ReadChanges: repository.read_changes,
         ReadUncommitted: uncommitted.read_uncommitted,
         PushBranch: repository.push_branches,
-        Probe: Watch().probe,
+        Probe: Look(Watch(), gpus).probe,
+        ReadGpus: lambda _: gpus.latest(),
         ReadMetrics: read_metrics,
         ReadLog: logs.read_log,
         Capture: panes.capture,

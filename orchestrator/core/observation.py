@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from orchestrator.core.devices import Census, Disk
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
@@ -62,13 +64,17 @@ class LaunchSeen:
 class HostSeen:
     """`reachable` is None until the first answer or failure.
 
-    `gpus_of_gates` are the devices that gates hold there, one entry for each share.
+    `gpus_of_gates` are the devices that gates hold there, one entry for each share. `census_at` is our
+    clock when the census was taken, at the earliest.
     """
 
     reachable: bool | None = None
     reason: str = ""
     boot_id: str | None = None
     gpus_of_gates: tuple[int, ...] = ()
+    census: Census | None = None
+    census_at: float = 0.0
+    disk: Disk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,19 +108,18 @@ def advance_counter(seen: LaunchSeen) -> tuple[int, int]:
 class Observation:
     """Everything known at one moment. `phase_since` holds when each phase was entered.
 
-    `in_flight` holds the keys of actions handed out and not yet answered.
+    `in_flight` holds the keys of actions handed out and not yet answered, `gpu_peaks` the most MiB that
+    each launch was seen to hold on one device.
     """
 
     hosts: Mapping[str, HostSeen] = field(default_factory=dict)
     pulses: Mapping[str, Pulse] = field(default_factory=dict)
     phase_since: Mapping[str, float] = field(default_factory=dict)
     in_flight: frozenset[str] = frozenset()
+    gpu_peaks: Mapping[str, int] = field(default_factory=dict)
 
     def reachable(self, host: str) -> bool:
         return self.hosts.get(host, _UNSEEN).reachable is True
-
-    def gpus_of_gates(self, host: str) -> tuple[int, ...]:
-        return self.hosts.get(host, _UNSEEN).gpus_of_gates
 
     def pulse(self, launch: str) -> Pulse | None:
         return self.pulses.get(launch)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from orchestrator.core import facts as f
+from orchestrator.core.capacity import Capacity
 from orchestrator.core.facts import Fact, LaunchId
 
 
@@ -169,6 +170,7 @@ class State:
     workstreams: Mapping[str, WorkstreamRecord] = field(default_factory=dict)
     waves: Mapping[int, WaveRecord] = field(default_factory=dict)
     foreseen: Mapping[tuple[str, ...], Foreseen] = field(default_factory=dict)
+    capacity: Capacity = field(default_factory=Capacity)
 
     def of(self, workstream: str) -> WorkstreamRecord:
         return self.workstreams.get(workstream, _BLANK)
@@ -217,9 +219,13 @@ class State:
                 return replace(self, foreseen=_after_forecast(self.foreseen, fact))
             case f.RollbackBegun() | f.WaveRolledBack() | f.RollbackRefused():
                 return _after_rollback(self, fact)
+            case f.GpuPeakSeen() | f.DrainAsked() | f.DrainLifted():
+                return replace(self, capacity=self.capacity.after(fact))
             case _:
                 record = self.of(fact.workstream)
-                return self._with(fact.workstream, _after(record, fact))
+                stage = record.launch.stage if record.launch else None
+                told = replace(self, capacity=self.capacity.after(fact, stage))
+                return told._with(fact.workstream, _after(record, fact))
 
     def _with(self, name: str, record: WorkstreamRecord) -> State:
         return replace(self, workstreams={**self.workstreams, name: record})
@@ -242,6 +248,7 @@ WorkstreamFact = (
     | f.StageHeld
     | f.RetryChosen
     | f.GaveUp
+    | f.FitsNowhere
     | f.BranchPushed
     | f.PushRefused
     | f.WorkstreamCleaned
@@ -256,7 +263,14 @@ def _after(record: WorkstreamRecord, fact: WorkstreamFact) -> WorkstreamRecord:
             return _after_asking(record, fact)
         case f.LaunchChosen() | f.Launched() | f.LaunchRefused() | f.LaunchEnded():
             return _after_launch(record, fact)
-        case f.StagePassed() | f.StageHeld() | f.RetryChosen() | f.GaveUp() | f.HoldAccepted():
+        case (
+            f.StagePassed()
+            | f.StageHeld()
+            | f.RetryChosen()
+            | f.GaveUp()
+            | f.HoldAccepted()
+            | f.FitsNowhere()
+        ):
             return _after_judgement(record, fact)
         case f.InputAwaited() | f.InputGiven():
             return _after_asking_for_input(record, fact)
@@ -363,7 +377,7 @@ def _stopped(then: AfterStop, reason: str) -> Phase:
 
 def _after_judgement(
     record: WorkstreamRecord,
-    fact: f.StagePassed | f.StageHeld | f.RetryChosen | f.GaveUp | f.HoldAccepted,
+    fact: f.StagePassed | f.StageHeld | f.RetryChosen | f.GaveUp | f.HoldAccepted | f.FitsNowhere,
 ) -> WorkstreamRecord:
     match (record.phase, fact):
         case (Ended(), f.StagePassed(next_stage=None)):
@@ -376,6 +390,8 @@ def _after_judgement(
             return replace(record, phase=Wanted(fact.delay_s, fact.reason), failures=record.failures + 1)
         case (Ended(), f.GaveUp()):
             return replace(record, phase=Failed(fact.reason))
+        case (Wanted(), f.FitsNowhere()):
+            return replace(record, phase=Failed(fact.reason, launched=False))
         case (Held(), f.HoldAccepted(next_stage=None)):
             return replace(record, phase=Done())
         case (Held(), f.HoldAccepted(next_stage=int(index))):

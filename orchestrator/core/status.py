@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from orchestrator.core.decide import SHELL_STAGE, end_in_words
 from orchestrator.core.gating import Tips, wave_state
+from orchestrator.core.host_status import HostStatus, host_status
+from orchestrator.core.line import Line, line
 from orchestrator.core.liveness import beat_age_s, is_stale
 from orchestrator.core.observation import HostSeen, Observation, Progress, Pulse
-from orchestrator.core.placement import holders
 from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.state import (
     Done,
@@ -28,15 +29,7 @@ from orchestrator.core.state import (
     Wanted,
     WorkstreamRecord,
 )
-from orchestrator.core.waiting import backoff_left_s, blockers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostStatus:
-    name: str
-    reachable: bool | None
-    reason: str
-    workers: int
+from orchestrator.core.waiting import backoff_left_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +86,11 @@ class ForeseenStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStatus:
+    """`drained`: nothing new starts anywhere."""
+
     running: bool
     pid: int | None
+    drained: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +114,15 @@ class Status:
 def status(
     plan: Plan, state: State, observation: Observation, tips: Tips, daemon: DaemonStatus, now: float
 ) -> Status:
+    turns = line(plan, state, observation, now)
     return Status(
         project=plan.project,
         plan=plan.source,
         plan_digest=plan.digest,
-        daemon=daemon,
-        hosts=tuple(_host(state, observation, name) for name in plan.hosts),
+        daemon=replace(daemon, drained=state.capacity.drain.everywhere),
+        hosts=tuple(host_status(host, state, observation, now) for host in plan.hosts.values()),
         workstreams=tuple(
-            workstream_status(plan, state, observation, tips, w, now) for w in plan.workstreams.values()
+            _workstream(plan, state, observation, tips, w, turns, now) for w in plan.workstreams.values()
         ),
         waves=tuple(
             WaveStatus(
@@ -145,19 +142,19 @@ def status(
     )
 
 
-def _host(state: State, observation: Observation, name: str) -> HostStatus:
-    seen = observation.hosts.get(name, HostSeen())
-    workers = len(holders(state, name))
-    return HostStatus(name=name, reachable=seen.reachable, reason=seen.reason, workers=workers)
-
-
-def workstream_status(
-    plan: Plan, state: State, observation: Observation, tips: Tips, workstream: Workstream, now: float
+def _workstream(
+    plan: Plan,
+    state: State,
+    observation: Observation,
+    tips: Tips,
+    workstream: Workstream,
+    turns: Line,
+    now: float,
 ) -> WorkstreamStatus:
     record = state.of(workstream.name)
     launch = record.launch
     pulse = observation.pulse(launch.id) if launch else None
-    word, reason = state_in_words(plan, state, observation, workstream, now)
+    word, reason = state_in_words(state, observation, workstream, turns, now)
     worktree = None if record.cleaned else record.worktree or plan.worktree_here(workstream)
     live = pulse is not None and isinstance(record.phase, Running | Stopping)
     progress = pulse.seen.progress if pulse else None
@@ -214,7 +211,7 @@ def _whole(number: float | None) -> float | None:
 
 
 def state_in_words(
-    plan: Plan, state: State, observation: Observation, workstream: Workstream, now: float
+    state: State, observation: Observation, workstream: Workstream, turns: Line, now: float
 ) -> tuple[str, str]:
     """The interface's word for a workstream's state, and why it is so."""
     record = state.of(workstream.name)
@@ -222,7 +219,7 @@ def state_in_words(
         case Idle():
             return "waiting", _why_idle(state, workstream)
         case Wanted():
-            return _wanted(plan, state, observation, workstream, now)
+            return _wanted(state, observation, workstream, turns, now)
         case Starting():
             return "starting", ""
         case Running():
@@ -260,13 +257,13 @@ def _end(record: WorkstreamRecord) -> str:
 
 
 def _wanted(
-    plan: Plan, state: State, observation: Observation, workstream: Workstream, now: float
+    state: State, observation: Observation, workstream: Workstream, turns: Line, now: float
 ) -> tuple[str, str]:
     phase = state.of(workstream.name).phase
     cause = phase.reason if isinstance(phase, Wanted) else ""
     if backoff_left_s(state, observation, workstream, now) > 0:
         return "backoff", cause
-    waits = blockers(plan, state, observation, workstream, now)
+    waits = turns.waits.get(workstream.name)
     if waits:
         return "waiting", "waits for " + ", ".join(waits)
     return "starting", cause

@@ -28,6 +28,9 @@ SERVICE = "a URL of Apprise such as json://host/path, env:NAME or file:PATH is w
 QUIET = "hours of a day are wanted, such as '22:00-07:00'"
 LISTEN = "a port such as 9470, or '127.0.0.1:9470', is wanted"
 LOOPBACK = "127.0.0.1"
+SIZE_UNITS = {"MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
+SIZE_PATTERN = r"([0-9]+(?:\.[0-9]+)?) ?(MiB|GiB|TiB)"
+SIZE = "a size such as 500MiB, 2GiB or 1TiB is wanted"
 DURATION = "a duration such as 30s, 5m, 2h or 1d is wanted"
 BUILT_IN_CHECKS = [
     "components",
@@ -109,6 +112,16 @@ def read_positive_duration(value: object) -> float:
     if seconds <= 0:
         raise ValueError(f"{quoted(str(value))} is no time at all; {DURATION}")
     return seconds
+
+
+def read_size(value: object) -> int:
+    match = re.fullmatch(SIZE_PATTERN, value) if isinstance(value, str) else None
+    if match is None:
+        bare = isinstance(value, Unquoted) and value.kind == "a number"
+        unit = f"; add a unit: {value.raw}GiB" if bare and isinstance(value, Unquoted) else ""
+        shown = quoted(value) if isinstance(value, str) else found(value)
+        raise ValueError(f"{shown} is no size; {SIZE}{unit}")
+    return int(float(match[1]) * SIZE_UNITS[match[2]])
 
 
 def read_gpus(value: object) -> tuple[int, ...]:
@@ -301,6 +314,7 @@ Flag = Annotated[bool, PlainValidator(read_flag), WithJsonSchema({"type": "boole
 Version = Annotated[int, PlainValidator(read_version), WithJsonSchema({"const": 1})]
 Duration = Annotated[float, PlainValidator(read_duration), _DURATION_SCHEMA]
 PositiveDuration = Annotated[float, PlainValidator(read_positive_duration), _DURATION_SCHEMA]
+Size = Annotated[int, PlainValidator(read_size), _text_schema(r"[0-9]+(\.[0-9]+)? ?(MiB|GiB|TiB)")]
 Limit = Annotated[int, PlainValidator(_whole(0, MOST)), _whole_schema(0, MOST)]
 PositiveLimit = Annotated[int, PlainValidator(_whole(1, MOST)), _whole_schema(1, MOST)]
 GpuCount = Annotated[int, PlainValidator(_whole(0, MOST_GPUS)), _whole_schema(0, MOST_GPUS)]

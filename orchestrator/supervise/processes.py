@@ -148,14 +148,29 @@ def _row(pid: int) -> _Row | None:
 
 
 def _is_tagged(pid: int, launch: str) -> bool:
+    return launch in launches_of(pid)
+
+
+def launches_of(pid: int) -> list[str]:
+    """Return the launches whose tag a process carries: none when it is not ours to read."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             environment = b"\0" + file.read()
     except OSError:
-        return False
-    _, found, rest = environment.partition(f"\0{TAG}=".encode())
+        return []
+    _, _, rest = environment.partition(f"\0{TAG}=".encode())
     # A keepalive inside a worker adds its own tag after the worker's.
-    return bool(found) and launch.encode() in rest.partition(b"\0")[0].split(b" ")
+    return [tag.decode("utf-8", "replace") for tag in rest.partition(b"\0")[0].split(b" ") if tag]
+
+
+def with_ancestors(pid: int) -> list[int]:
+    """Return a process and what it descends from, itself first."""
+    line: list[int] = []
+    while pid > 0 and pid not in line:
+        line.append(pid)
+        row = _row(pid) if _HAS_PROC else None
+        pid = row.parent if row else 0
+    return line
 
 
 def _with_descendants(found: set[int], table: dict[int, _Row]) -> set[int]:

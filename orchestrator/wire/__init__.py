@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.core.devices import Census, Disk, Gpu, GpuProcess
 from orchestrator.core.observation import Exit, LaunchSeen, Progress
 from orchestrator.wire.cleaning import Cleaned, CleanWorkstream
 from orchestrator.wire.codec import (
@@ -24,6 +25,7 @@ from orchestrator.wire.host import (
     Inspection,
     OpenRepository,
     Place,
+    ReadGpus,
     Type,
 )
 from orchestrator.wire.pruning import Prune, Pruned
@@ -75,6 +77,7 @@ __all__ = [
     "PROTOCOL_VERSION",
     "Capture",
     "Captured",
+    "Census",
     "Changes",
     "ChangesList",
     "Checkout",
@@ -82,11 +85,14 @@ __all__ = [
     "Cleaned",
     "CloseSessions",
     "CopiedFile",
+    "Disk",
     "Exit",
     "Failure",
     "Finished",
     "GateCommand",
     "GateRan",
+    "Gpu",
+    "GpuProcess",
     "Hello",
     "HostFacts",
     "Inspect",
@@ -106,6 +112,7 @@ __all__ = [
     "PushBranch",
     "Pushed",
     "ReadChanges",
+    "ReadGpus",
     "ReadLog",
     "ReadMetrics",
     "ReadTips",

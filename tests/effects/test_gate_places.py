@@ -137,7 +137,7 @@ def test_a_gate_waits_for_the_gpu_that_a_worker_holds(scene: Scene) -> None:
     chosen = launch(desk, "b", 3)
     with ThreadPoolExecutor(1) as pool:
         asked: Future[GateVerdict] = pool.submit(run, scene, desk)
-        said = "cuda of a waits for 1 GPU of local (1 shared by 1)"
+        said = "cuda of a waits for GPU 3 of local: held by b"
         eventually(lambda: said in desk.said, message=said)
         how = {"exit_code": 0, "signal": None, "cause": "exited", "ended": 0.0, "elapsed_s": 1.0}
         desk.record(f.LaunchEnded(workstream="b", launch=chosen.launch, **how))
