@@ -14,6 +14,7 @@ from orchestrator.core import facts as f
 from orchestrator.core.decide import Effect, decide
 from orchestrator.core.facts import Fact
 from orchestrator.core.gating import Tips
+from orchestrator.core.leases import with_ends
 from orchestrator.core.observation import HostSeen, Observation
 from orchestrator.core.peaks import with_peaks
 from orchestrator.core.plan import Plan
@@ -121,7 +122,7 @@ class Loop:
         if not fitting:
             return
         entries = self._journal.append(fitting, datetime.now(timezone.utc))
-        observation = replace(self.view.observation, phase_since=entered)
+        observation = with_ends(replace(self.view.observation, phase_since=entered), fitting, now)
         self.view = replace(self.view, state=state, observation=observation, last_entry=entries[-1].id)
         if self.view.last_entry - self._kept_entry >= SNAPSHOT_EVERY:
             self.keep_snapshot()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.core.devices import Census, Gpu
-from orchestrator.core.leases import Device, devices_of, sight_of, unseen
+from orchestrator.core.fitting import unseen
+from orchestrator.core.leases import Device, devices_of, sight_of
 from orchestrator.core.observation import HostSeen, Observation
 from orchestrator.core.placement import holders
 from orchestrator.core.plan import Host

@@ -10,18 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from orchestrator.core.leases import (
-    Device,
-    Lease,
-    Request,
-    devices_of,
-    missing_gpus,
-    never_fits,
-    obstacle,
-    placed,
-    sight_of,
-    unseen,
-)
+from orchestrator.core.fitting import Request, missing_gpus, never_fits, obstacle, placed, unseen
+from orchestrator.core.leases import Device, Lease, devices_of, sight_of
 from orchestrator.core.observation import Observation
 from orchestrator.core.placement import holders
 from orchestrator.core.plan import Host, Plan, Workstream

@@ -109,7 +109,7 @@ class Observation:
     """Everything known at one moment. `phase_since` holds when each phase was entered.
 
     `in_flight` holds the keys of actions handed out and not yet answered, `gpu_peaks` the most MiB that
-    each launch was seen to hold on one device.
+    each launch was seen to hold on one device, `ended_at` when launches were last seen to end.
     """
 
     hosts: Mapping[str, HostSeen] = field(default_factory=dict)
@@ -117,6 +117,7 @@ class Observation:
     phase_since: Mapping[str, float] = field(default_factory=dict)
     in_flight: frozenset[str] = frozenset()
     gpu_peaks: Mapping[str, int] = field(default_factory=dict)
+    ended_at: Mapping[str, float] = field(default_factory=dict)
 
     def reachable(self, host: str) -> bool:
         return self.hosts.get(host, _UNSEEN).reachable is True

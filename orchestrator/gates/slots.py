@@ -12,7 +12,8 @@ from pathlib import Path
 
 from orchestrator.agent.files import locked, open_lock, try_lock
 from orchestrator.core.devices import Census
-from orchestrator.core.leases import Request, Sight, devices_of, missing_gpus, placed, unseen
+from orchestrator.core.fitting import Request, missing_gpus, placed, unseen
+from orchestrator.core.leases import Sight, devices_of
 from orchestrator.core.plan import Gate, Host
 from orchestrator.desk import Desk
 from orchestrator.gates.jobs import AT_ONCE_ON_A_HOST, Job, checkouts_of
