@@ -12,16 +12,15 @@ from pathlib import Path
 
 _PROGRAM = """\
 #!{python} -SE
-import os, sys
+import os, sys, time
 folder = {folder!r}
 def rows(name):
     try:
         return [line.split(",") for line in open(os.path.join(folder, name)).read().splitlines()]
     except FileNotFoundError:
         return []
-if os.path.exists(os.path.join(folder, "hangs")):
-    import time
-    time.sleep(600)
+while os.path.exists(os.path.join(folder, "hangs")):
+    time.sleep(0.05)
 if os.path.exists(os.path.join(folder, "fails")):
     code, said = rows("fails")[0]
     print(said)
