@@ -61,7 +61,8 @@ def _holding(device: Device) -> Iterator[str]:
 
 
 def stranger_in_words(process: GpuProcess) -> str:
-    whose = f", left by {' '.join(process.launches)}," if process.launches else " of nobody here"
+    tags = " ".join(process.launches)
+    whose = f" of {tags}, which has no lease here," if tags else " of nobody here"
     return f"{process_in_words(process)}{whose} holds {_memory(process)}"
 
 

@@ -30,7 +30,7 @@ A_GATE = "a gate"
 
 def reserve_mb(total_mb: int) -> int:
     """What a driver and a desktop may take of a device that counts as empty."""
-    return max(total_mb // 20, min(1024, total_mb // 10))
+    return max(total_mb // 20, min(1024, total_mb // 8))
 
 
 def need_mb(peak_mb: int | None, share: int, total_mb: int) -> int:

@@ -115,12 +115,14 @@ def read_positive_duration(value: object) -> float:
 
 
 def read_size(value: object) -> int:
-    match = re.fullmatch(SIZE_PATTERN, value) if isinstance(value, str) else None
+    """Bytes."""
+    if isinstance(value, Unquoted) and value.kind == "a number":
+        raise ValueError(f"{quoted(value.raw)} is no size; {SIZE}; add a unit: {value.raw}GiB")
+    if not isinstance(value, str):
+        raise ValueError(f"{found(value)}; {SIZE}")
+    match = re.fullmatch(SIZE_PATTERN, value)
     if match is None:
-        bare = isinstance(value, Unquoted) and value.kind == "a number"
-        unit = f"; add a unit: {value.raw}GiB" if bare and isinstance(value, Unquoted) else ""
-        shown = quoted(value) if isinstance(value, str) else found(value)
-        raise ValueError(f"{shown} is no size; {SIZE}{unit}")
+        raise ValueError(f"{quoted(value)} is no size; {SIZE}")
     return int(float(match[1]) * SIZE_UNITS[match[2]])
 
 

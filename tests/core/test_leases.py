@@ -61,7 +61,7 @@ def served(day: Plan, state: State, seen: Observation, name: str, now: float = 0
         (gpu(0, process(7, 9, user="")), "GPU 0 of gpu: pid 7 (python) of nobody here holds 9 MiB"),
         (
             gpu(0, process(9, 2048, "old-1-x")),
-            "GPU 0 of gpu: pid 9 (python, user bob), left by old-1-x, holds 2.0 GiB",
+            "GPU 0 of gpu: pid 9 (python, user bob) of old-1-x, which has no lease here, holds 2.0 GiB",
         ),
         (gpu(0, hidden_mb=20000), "GPU 0 of gpu: 76.0 GiB needed, 60.5 GiB left"),
         (gpu(1), "GPU 0 of gpu: its driver does not show it"),
@@ -213,7 +213,7 @@ def test_what_a_run_left_for_a_minute_is_a_stranger_s() -> None:
     now = 100.0 + LINGER_LIMIT_S + 1
     seen = replace(there(gpu(0, process(5, 642, "a-1-t")), at=now), ended_at={"a-1-t": 100.0})
     assert waits(day, state, seen, "b", now) == (
-        "GPU 0 of gpu: pid 5 (python, user bob), left by a-1-t, holds 642 MiB"
+        "GPU 0 of gpu: pid 5 (python, user bob) of a-1-t, which has no lease here, holds 642 MiB"
     )
 
 
