@@ -23,6 +23,9 @@ SHARE_OF_TIME = 0.1
 """A look takes up to seconds where the driver has to wake first: it is no more than this of the time."""
 
 LOOK_LIMIT_S = 15.0
+FIRST_LOOK_S = 10.0
+"""Who asks once waits this long for the first look; a driver may take seconds to wake."""
+
 PROGRAM = "nvidia-smi"
 SEARCHED_AGAIN_S = 60.0
 
@@ -66,7 +69,7 @@ class GpuWatch:
                 threading.Thread(target=self._look, name="gpus", daemon=True).start()
             return self._answer(now)
 
-    def latest(self, wait_s: float = LOOK_LIMIT_S) -> Census:
+    def latest(self, wait_s: float = FIRST_LOOK_S) -> Census:
         """As `read`, after the first look: waits for that at most `wait_s` seconds."""
         self.read()
         self._looked.wait(wait_s)
