@@ -15,8 +15,8 @@ from typing import Literal
 from orchestrator import wire
 from orchestrator.core.devices import holds_in_words, in_mib
 from orchestrator.core.plan import Host
-from orchestrator.errors import OrchestratorError
-from orchestrator.link import open_link
+from orchestrator.errors import HostUnreachable, OrchestratorError
+from orchestrator.link import Link, open_link
 from orchestrator.ssh.problems import PythonUnusable
 
 Severity = Literal["ok", "warning", "error"]
@@ -79,13 +79,22 @@ def _examine_one(host: Host, repository: str, deadline_s: float) -> tuple[Findin
                 deadline_s=max(1.0, ends_at - time.monotonic()),
             )
             answered_at = time.time()
-            census = link.call(wire.ReadGpus(), deadline_s=max(1.0, ends_at - time.monotonic()))
+            census = _census(link, deadline_s=max(1.0, ends_at - time.monotonic()))
             examined = Examined(
                 inspection=inspection, census=census, asked_at=asked_at, answered_at=answered_at
             )
     except OrchestratorError as error:
         return (access_finding(host, error),)
     return findings(host, examined)
+
+
+def _census(link: Link, deadline_s: float) -> wire.Census:
+    """A driver that keeps its host from answering hides nothing else of it."""
+    try:
+        census: wire.Census = link.call(wire.ReadGpus(), deadline_s=deadline_s)
+    except HostUnreachable as error:
+        return wire.Census(error=error.message)
+    return census
 
 
 def folder_of(host: Host, repository: str) -> str:

@@ -150,4 +150,4 @@ def test_hosts_that_hang_hang_together(sshd: Sshd, tmp_path: Path) -> None:
     silent = [f for f in found if f.subject == "ssh"]
     assert [f.host for f in silent] == ["gpu0", "gpu1", "gpu2", "gpu3"]
     assert all("did not answer within 1.5 s" in f.message for f in silent)
-    assert any(f.host == "local" and f.subject == "git" for f in found)
+    assert any(f.host == "local" and f.subject == "git" for f in found), found
