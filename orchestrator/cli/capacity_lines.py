@@ -12,7 +12,7 @@ Document = dict[str, Any]
 
 
 def capacity_lines(document: Document) -> list[str]:
-    everywhere = document["daemon"].get("drained", False)
+    everywhere = document.get("drained", False)
     drained = ["nothing new starts anywhere; end that with: orchestrator up"] if everywhere else []
     return [*drained, *(line for host in document["hosts"] for line in _of_host(host, everywhere=everywhere))]
 

@@ -89,7 +89,7 @@ def _forecast(here: Here, plan: Plan, names: Sequence[str]) -> list[tuple[str, s
                 what = f"{workstream.branch} on {workstream.host}, session {plan.session(workstream.name)}"
                 found.append((name, "wait", "for " + ", ".join(waits)) if waits else (name, "start", what))
             case _:
-                word, reason = state_in_words(state, observation, workstream, turns, now)
+                word, reason = state_in_words(plan, state, observation, workstream, now, turns)
                 found.append((name, "leave", f"it is {word}" + (f": {reason}" if reason else "")))
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from orchestrator.core.decide import SHELL_STAGE, end_in_words
@@ -86,18 +86,16 @@ class ForeseenStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStatus:
-    """`drained`: nothing new starts anywhere."""
-
     running: bool
     pid: int | None
-    drained: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """`plan` is the file it follows, `plan_digest` the SHA-256 of its text when it was read.
 
-    `troubles`: what the daemon cannot tell others (messages, pings, figures), in words.
+    `troubles`: what the daemon cannot tell others (messages, pings, figures), in words. `drained`: nothing
+    new starts anywhere.
     """
 
     project: str
@@ -109,6 +107,7 @@ class Status:
     waves: tuple[WaveStatus, ...]
     conflicts: tuple[ForeseenStatus, ...]
     troubles: tuple[str, ...] = ()
+    drained: bool = False
 
 
 def status(
@@ -119,7 +118,7 @@ def status(
         project=plan.project,
         plan=plan.source,
         plan_digest=plan.digest,
-        daemon=replace(daemon, drained=state.capacity.drain.everywhere),
+        daemon=daemon,
         hosts=tuple(host_status(host, state, observation, now) for host in plan.hosts.values()),
         workstreams=tuple(
             _workstream(plan, state, observation, tips, w, turns, now) for w in plan.workstreams.values()
@@ -139,6 +138,7 @@ def status(
             ForeseenStatus(between=between, conflict=one.conflict, files=one.files)
             for between, one in state.foreseen.items()
         ),
+        drained=state.capacity.drain.everywhere,
     )
 
 
@@ -154,7 +154,7 @@ def _workstream(
     record = state.of(workstream.name)
     launch = record.launch
     pulse = observation.pulse(launch.id) if launch else None
-    word, reason = state_in_words(state, observation, workstream, turns, now)
+    word, reason = state_in_words(plan, state, observation, workstream, now, turns)
     worktree = None if record.cleaned else record.worktree or plan.worktree_here(workstream)
     live = pulse is not None and isinstance(record.phase, Running | Stopping)
     progress = pulse.seen.progress if pulse else None
@@ -211,14 +211,20 @@ def _whole(number: float | None) -> float | None:
 
 
 def state_in_words(
-    state: State, observation: Observation, workstream: Workstream, turns: Line, now: float
+    plan: Plan,
+    state: State,
+    observation: Observation,
+    workstream: Workstream,
+    now: float,
+    turns: Line | None = None,
 ) -> tuple[str, str]:
-    """The interface's word for a workstream's state, and why it is so."""
+    """The interface's word for a workstream's state, and why; `turns` where they are known already."""
     record = state.of(workstream.name)
     match record.phase:
         case Idle():
             return "waiting", _why_idle(state, workstream)
         case Wanted():
+            turns = turns or line(plan, state, observation, now)
             return _wanted(state, observation, workstream, turns, now)
         case Starting():
             return "starting", ""

@@ -10,7 +10,6 @@ from orchestrator.candidate import Candidate, build_candidate, is_ours
 from orchestrator.checks.silent_revert import undone_in_merge
 from orchestrator.core.facts import WaveProposed
 from orchestrator.core.gating import is_done, needed_by, to_land, waves_before
-from orchestrator.core.line import Line
 from orchestrator.core.membership import Members
 from orchestrator.core.observation import Observation
 from orchestrator.core.plan import BranchName, CommitId, Plan, WaveNumber, Workstream
@@ -236,13 +235,13 @@ def _earlier_waves(plan: Plan, state: State, wave: WaveNumber) -> Iterator[Reaso
 def not_done(plan: Plan, state: State, names: Collection[str]) -> Iterator[Reason]:
     for workstream in (plan.workstream(name) for name in names):
         if not is_done(state, workstream):
-            yield Reason(text=f"is {_words(state, workstream)}, not done", workstream=workstream.name)
+            yield Reason(text=f"is {_words(plan, state, workstream)}, not done", workstream=workstream.name)
 
 
-def _words(state: State, workstream: Workstream) -> str:
+def _words(plan: Plan, state: State, workstream: Workstream) -> str:
     if isinstance(state.of(workstream.name).phase, Wanted):
         return "waiting"
-    word, why = state_in_words(state, Observation(), workstream, Line(), 0.0)
+    word, why = state_in_words(plan, state, Observation(), workstream, 0.0)
     return f"{word} ({why})" if why else word
 
 

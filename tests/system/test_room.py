@@ -132,7 +132,7 @@ def test_a_drain_outlives_the_daemon_and_up_ends_it(project: Project) -> None:
     assert refused.code == 1 and "local is drained: a would be ended" in refused.err
     project.kill_daemon()
     project.ok("up", "a")
-    assert project.ok("status", "--json").json["daemon"]["drained"] is True
+    assert project.ok("status", "--json").json["drained"] is True
     assert local(project)["drained"] is True
     (project.worktree("a") / "end").touch()
     words = "the end of the drain that"
@@ -143,7 +143,7 @@ def test_a_drain_outlives_the_daemon_and_up_ends_it(project: Project) -> None:
     assert project.ok("drain", "--wait", "--json").json == {"everywhere": True, "hosts": [], "running": []}
     project.ok("up")
     project.until("b", "done")
-    assert project.ok("status", "--json").json["daemon"]["drained"] is False
+    assert project.ok("status", "--json").json["drained"] is False
     assert project.status("a")["attempt"] > 1
 
 
