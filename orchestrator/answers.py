@@ -34,6 +34,7 @@ from orchestrator.core.state import (
     Wanted,
 )
 from orchestrator.core.status import Status, WorkstreamStatus
+from orchestrator.draining import drain_facts, drained, lifted_by_up, refuse_drained, running_on
 from orchestrator.errors import Bug, OrchestratorError, Refused, UsageError
 from orchestrator.inbox import Asked
 from orchestrator.loop import View
@@ -107,6 +108,8 @@ class Answers:
                 self._stop(view, request, talk)
             case r.Done():
                 self._done(view, request, talk)
+            case r.Drain():
+                self._drain(view, request, talk)
             case r.Approve():
                 self._approve(view, request, talk)
             case r.Wait():
@@ -134,6 +137,8 @@ class Answers:
             self._levers.write([f.PlanRead(source=plan.source, digest=plan.digest)])
         self._levers.adopt(plan)
         self._levers.environment(request.env)
+        if set(names) == set(plan.workstreams):
+            self._levers.write(lifted_by_up(view.state, request.by))
         before = {name: view.state.of(name).launches for name in names}
         asked = [
             n for n in names if startable(view.state.of(n).phase) and not _came_too_late(view.state, plan, n)
@@ -146,6 +151,7 @@ class Answers:
         for name in names:
             if isinstance(view.state.of(name).phase, Merged):
                 raise Refused(f"{name} has landed: there is nothing to restart.")
+        refuse_drained(view.plan, view.state, names)
         self._levers.environment(request.env)
         before = {name: view.state.of(name).launches for name in names}
         self._levers.write([f.RestartAsked(workstream=n, by=request.by) for n in names])
@@ -182,6 +188,15 @@ class Answers:
         asked = [n for n in names if not isinstance(view.state.of(n).phase, Done | Merged)]
         self._levers.write([f.DoneAsked(workstream=n, by=request.by) for n in asked])
         self._later(talk, names, lambda now, status: _all_in(status, names, ("done", "merged")))
+
+    def _drain(self, view: View, request: r.Drain, talk: Talk) -> None:
+        hosts = request.hosts or tuple(view.plan.hosts)
+        self._levers.write(drain_facts(view.plan, view.state, request))
+        waits = request.wait and not request.off
+        running = running_on(view.state, hosts)
+        self._later(
+            talk, running, lambda now, _: drained(now.state, hosts, until_empty=waits), request.timeout_s
+        )
 
     def _approve(self, view: View, request: r.Approve, talk: Talk) -> None:
         (name,) = chosen_names(view.plan, (request.name,))
@@ -317,8 +332,13 @@ def _on_its_way(view: View, workstream: WorkstreamStatus) -> bool:
     phase = view.state.of(workstream.name).phase
     if workstream.state == "starting" or isinstance(phase, Stopping):
         return True
+    if workstream.state != "waiting":
+        return False
     seen = view.observation.hosts.get(workstream.host)
-    return workstream.state == "waiting" and (seen is None or seen.reachable is None)
+    if seen is None or seen.reachable is None:
+        return True
+    looks = seen.census is not None and seen.census.is_pending
+    return looks and view.plan.workstream(workstream.name).gpu > 0
 
 
 def _launch_refused(view: View, name: str) -> bool:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator import wire
+from orchestrator.core.devices import holds_in_words, in_mib
 from orchestrator.core.plan import Host
-from orchestrator.errors import OrchestratorError
-from orchestrator.link import open_link
+from orchestrator.errors import HostUnreachable, OrchestratorError
+from orchestrator.link import Link, open_link
 from orchestrator.ssh.problems import PythonUnusable
 
 Severity = Literal["ok", "warning", "error"]
@@ -49,6 +50,7 @@ class Examined:
     """What a host said, and our own clock around it."""
 
     inspection: wire.Inspection
+    census: wire.Census
     asked_at: float
     answered_at: float
 
@@ -76,10 +78,23 @@ def _examine_one(host: Host, repository: str, deadline_s: float) -> tuple[Findin
                 wire.Inspect(folder=folder_of(host, repository)),
                 deadline_s=max(1.0, ends_at - time.monotonic()),
             )
-            examined = Examined(inspection=inspection, asked_at=asked_at, answered_at=time.time())
+            answered_at = time.time()
+            census = _census(link, deadline_s=max(1.0, ends_at - time.monotonic()))
+            examined = Examined(
+                inspection=inspection, census=census, asked_at=asked_at, answered_at=answered_at
+            )
     except OrchestratorError as error:
         return (access_finding(host, error),)
     return findings(host, examined)
+
+
+def _census(link: Link, deadline_s: float) -> wire.Census:
+    """A driver that keeps its host from answering hides nothing else of it."""
+    try:
+        census: wire.Census = link.call(wire.ReadGpus(), deadline_s=deadline_s)
+    except HostUnreachable as error:
+        return wire.Census(error=error.message)
+    return census
 
 
 def folder_of(host: Host, repository: str) -> str:
@@ -165,14 +180,28 @@ def _disk(host: Host, examined: Examined) -> Iterator[Finding]:
 
 
 def _gpus(host: Host, examined: Examined) -> Iterator[Finding]:
-    has = len(examined.inspection.gpus)
-    missing = [index for index in host.gpus if index >= has]
+    census = examined.census
+    missing = [str(index) for index in host.gpus if census.gpu(index) is None]
     if missing:
-        listed = ", ".join(map(str, missing))
-        mend = f"nvidia-smi -L on the host, then correct `gpus:` of {host.name}"
-        yield _bad(host, "gpu", f"the plan wants GPU {listed}; the host shows {has}", mend)
-    else:
-        yield _well(host, "gpu", f"{has} found, {len(host.gpus)} in the plan")
+        yield _bad(host, "gpu", *_missing_gpus(host, census, missing))
+        return
+    yield _well(host, "gpu", f"{len(census.gpus)} found, {len(host.gpus)} in the plan")
+    for gpu in census.gpus:
+        if gpu.index in host.gpus:
+            room = f"{in_mib(gpu.free_mb)} of {in_mib(gpu.total_mb)} free"
+            held = "".join(f"; {holds_in_words(process)}" for process in gpu.processes)
+            yield _well(host, "gpu", f"GPU {gpu.index}: {gpu.name}, {room}{held}")
+
+
+def _missing_gpus(host: Host, census: wire.Census, missing: Sequence[str]) -> tuple[str, str]:
+    """What is wrong, and what to type."""
+    wanted = f"the plan wants GPU {', '.join(missing)}"
+    look = f"nvidia-smi on the host, then correct `gpus:` of {host.name}"
+    if not census.driver:
+        return f"{wanted}; no driver found: leases go by count alone", f"install the driver, or {look}"
+    if not census.is_known:
+        return f"{wanted}; {census.error or 'nvidia-smi does not answer'}", look
+    return f"{wanted}; the host shows {len(census.gpus)}", look
 
 
 def _clock(host: Host, examined: Examined) -> Iterator[Finding]:

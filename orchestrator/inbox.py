@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from orchestrator.core.devices import Census, Disk
 from orchestrator.core.facts import Fact
 from orchestrator.core.gating import Tips
 from orchestrator.core.observation import LaunchSeen, SyncSeen
@@ -41,8 +42,8 @@ class HostAnswered:
     boot_id: str
     launches: tuple[LaunchSeen, ...]
     gpus_of_gates: tuple[int, ...] = ()
-    disk_free_bytes: int | None = None
-    disk_total_bytes: int | None = None
+    census: Census | None = None
+    disk: Disk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

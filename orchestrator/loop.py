@@ -14,7 +14,9 @@ from orchestrator.core import facts as f
 from orchestrator.core.decide import Effect, decide
 from orchestrator.core.facts import Fact
 from orchestrator.core.gating import Tips
+from orchestrator.core.leases import with_ends
 from orchestrator.core.observation import HostSeen, Observation
+from orchestrator.core.peaks import with_peaks
 from orchestrator.core.plan import Plan
 from orchestrator.core.state import ImpossibleFact, State
 from orchestrator.core.status import DaemonStatus, Status, status
@@ -121,7 +123,7 @@ class Loop:
         if not fitting:
             return
         entries = self._journal.append(fitting, datetime.now(timezone.utc))
-        observation = replace(self.view.observation, phase_since=entered)
+        observation = with_ends(replace(self.view.observation, phase_since=entered), fitting, now)
         self.view = replace(self.view, state=state, observation=observation, last_entry=entries[-1].id)
         if self.view.last_entry - self._kept_entry >= SNAPSHOT_EVERY:
             self.keep_snapshot()
@@ -194,15 +196,9 @@ class Loop:
         before = self.view.observation.hosts.get(message.host, HostSeen())
         if before.reachable is not True:
             self.write([f.HostBack(host=message.host, boot_id=message.boot_id)])
-        seen = HostSeen(
-            reachable=True,
-            boot_id=message.boot_id,
-            gpus_of_gates=message.gpus_of_gates,
-            disk_free_bytes=message.disk_free_bytes,
-            disk_total_bytes=message.disk_total_bytes,
-        )
-        self._host_seen(message.host, seen)
+        self._host_seen(message.host, _seen(message))
         observation = self.view.observation.with_pulses(message.launches, message.asked_at, time.monotonic())
+        observation = with_peaks(observation, self.view.state, message.census)
         self.view = replace(self.view, observation=observation)
 
     def _silent(self, message: HostSilent) -> None:
@@ -230,3 +226,15 @@ class Loop:
             keys = frozenset(effect.key for effect in decision.effects)
             self._in_flight(self.view.observation.in_flight | keys)
             self._hooks.effects(self.view, decision.effects)
+
+
+def _seen(message: HostAnswered) -> HostSeen:
+    age_s = message.census.age_s if message.census else None
+    return HostSeen(
+        reachable=True,
+        boot_id=message.boot_id,
+        gpus_of_gates=message.gpus_of_gates,
+        census=message.census,
+        census_at=message.asked_at - (age_s or 0.0),
+        disk=message.disk,
+    )

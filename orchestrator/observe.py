@@ -19,15 +19,25 @@ def observe(site: Site, plan: Plan, state: State) -> HostAnswered:
         HostUnreachable: nothing is known about them.
     """
     asked_at = time.monotonic()
-    seen: wire.Seen = site.call(wire.Probe(place=site.place, launches=_watched(site, plan, state)))
+    seen: wire.Seen = site.call(_probe(site, plan, state))
     return HostAnswered(
         host=site.host.name,
         asked_at=asked_at,
         boot_id=seen.boot_id,
         launches=seen.launches,
         gpus_of_gates=gpus_of_gates(site.home, site.host),
-        disk_free_bytes=seen.disk_free_bytes,
-        disk_total_bytes=seen.disk_total_bytes,
+        census=seen.census,
+        disk=seen.disk,
+    )
+
+
+def _probe(site: Site, plan: Plan, state: State) -> wire.Probe:
+    of_their_own = [w for w in plan.on_host(HostName(site.host.name)) if w.worktree is not None]
+    return wire.Probe(
+        place=site.place,
+        launches=_watched(site, plan, state),
+        gpus=bool(site.host.gpus),
+        folders=tuple(site.worktree_path(workstream) for workstream in of_their_own),
     )
 
 

@@ -23,6 +23,7 @@ from orchestrator.core.decide import (
     stage_of,
 )
 from orchestrator.core.facts import Fact
+from orchestrator.core.leases import visible_devices
 from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.stages import judged_numbers, parse_requirement, unmet
 from orchestrator.errors import OrchestratorError, Refused
@@ -214,11 +215,10 @@ def worker_environment(
 ) -> dict[str, str]:
     """The caller's environment without what belongs to its own terminal and git, then the plan's."""
     inherited = {k: v for k, v in caller.items() if not k.startswith(_NOT_FOR_WORKERS)}
-    devices = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))} if gpus else {}
     return {
         **inherited,
         **workstream.env,
-        **devices,
+        **visible_devices(gpus),
         "ORCHESTRATOR_WORKSTREAM": workstream.name,
         "ORCHESTRATOR_WAVE": str(workstream.wave),
     }

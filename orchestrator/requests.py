@@ -60,6 +60,21 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Start nothing new on `hosts` (none: anywhere), or with `off` start again.
+
+    Answered by `{"everywhere": bool, "hosts": [name…], "running": [name…]}`: at once, or with `wait` when
+    nothing runs there any more.
+    """
+
+    hosts: tuple[str, ...] = ()
+    off: bool = False
+    wait: bool = False
+    timeout_s: float | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Approve:
     """A person has reviewed the workstream's branch as `commit` has it, whose tree is `tree`."""
 
@@ -134,4 +149,4 @@ class Sync:
 Errand = MergeWave | RollBackWave | RelandWave | Clean
 """What takes long and needs hosts: done in a thread of its own, one at a time."""
 
-Request = Up | Down | Stop | Restart | Resume | Done | Approve | Wait | Sync | Errand
+Request = Up | Down | Stop | Restart | Resume | Done | Drain | Approve | Wait | Sync | Errand

@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.sshd import sshd_fixture
+
+# A busy machine draws its examples slowly; that says nothing about what is drawn.
+settings.register_profile("here", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("here")
 
 __all__ = ["sshd_fixture"]
 

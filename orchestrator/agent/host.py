@@ -15,7 +15,7 @@ from orchestrator.errors import CommandFailed
 from orchestrator.supervise.records import boot_id as read_boot_id
 from orchestrator.wire import PROTOCOL_VERSION, Hello, HostFacts, Inspect, Inspection
 
-VERSION_TIMEOUT_S = 3.0  # nvidia-smi may hang for ever on a sick driver
+VERSION_TIMEOUT_S = 3.0
 _SYSTEMD_RUNS = Path("/run/systemd/system")
 _LINGER = Path("/var/lib/systemd/linger")
 
@@ -40,14 +40,12 @@ def inspect(request: Inspect) -> Inspection:
         disk = shutil.disk_usage(folder)
     except OSError as error:
         raise CommandFailed(f"the disk of {folder} cannot be measured: {error.strerror}") from error
-    gpus = program_output("nvidia-smi", "-L") or ""
     return Inspection(
         facts=hello(Hello()),
         rsync=_answer("rsync", "--version"),
         disk_free_bytes=disk.free,
         disk_total_bytes=disk.total,
         folder_writable=os.access(folder, os.W_OK | os.X_OK),
-        gpus=tuple(line.strip() for line in gpus.splitlines() if line.startswith("GPU ")),
         wall_clock=time.time(),
         lingering=(_LINGER / _user()).exists() if _SYSTEMD_RUNS.is_dir() else None,
     )

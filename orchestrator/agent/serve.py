@@ -31,6 +31,8 @@ from orchestrator.agent import (
     uncommitted,
 )
 from orchestrator.agent.environment import clean_environment
+from orchestrator.agent.gpus import GpuWatch
+from orchestrator.agent.look import Look
 from orchestrator.agent.refusals import DISK_ERRORS
 from orchestrator.agent.survivors import end_survivors
 from orchestrator.agent.watch import Watch, read_metrics
@@ -53,6 +55,7 @@ from orchestrator.wire import (
     Prune,
     PushBranch,
     ReadChanges,
+    ReadGpus,
     ReadKept,
     ReadLog,
     ReadMetrics,
@@ -79,6 +82,7 @@ Handler = Callable[[Any, Emit], object]
 
 def handlers() -> dict[type, Handler]:
     """What answers each request: `(request, emit)` to the reply, `emit` sending items before it."""
+    gpus = GpuWatch()
     single: dict[type, Callable[[Any], object]] = {
         Hello: host.hello,
         Inspect: host.inspect,
@@ -88,7 +92,8 @@ def handlers() -> dict[type, Handler]:
         ReadChanges: repository.read_changes,
         ReadUncommitted: uncommitted.read_uncommitted,
         PushBranch: repository.push_branches,
-        Probe: Watch().probe,
+        Probe: Look(Watch(), gpus).probe,
+        ReadGpus: lambda _: gpus.latest(),
         ReadMetrics: read_metrics,
         ReadOutcome: outcome.read_outcome,
         ReadLog: logs.read_log,

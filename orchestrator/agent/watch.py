@@ -90,8 +90,7 @@ class Watch:
             asking = self._asking.lines(self._talked_with(request))
             self._forget(request)
         asked = tuple(replace(seen, asks=asking.get(seen.launch)) for seen in launches)
-        free, total = _disk_of(request.place.worktrees)
-        return Seen(boot_id=boot_id(), launches=asked, disk_free_bytes=free, disk_total_bytes=total)
+        return Seen(boot_id=boot_id(), launches=asked)
 
     def _talked_with(self, request: Probe) -> list[Quiet]:
         """The living launches that people talk with, each with the stamp of what it printed last."""
@@ -168,17 +167,6 @@ class Watch:
         wanted = {(request.place.state, watched.launch, watched.results) for watched in request.launches}
         for key in [key for key in self._known if key[0] == request.place.state and key not in wanted]:
             del self._known[key]
-
-
-def _disk_of(folder: str) -> tuple[int | None, int | None]:
-    """Free and total bytes where `folder` lies, or will lie."""
-    while not _exists(folder) and folder not in ("", "/"):
-        folder = os.path.dirname(folder)  # noqa: PTH120 (a Path costs as much as the call)
-    try:
-        found = os.statvfs(folder)
-    except OSError:
-        return None, None
-    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
 def _known(folder: Path, watched: Watched, spec: dict[str, Any]) -> _Known:

@@ -16,6 +16,7 @@ from orchestrator.cli import (
     conflicts,
     control,
     doctor,
+    drain,
     events,
     execute,
     gate,
@@ -110,6 +111,7 @@ _command(WORK, "resume", control.resume, "resume i3d")
 _command(WORK, "approve", approve.approve, "approve i3d")
 _command(WORK, "done", control.done, "done shared")
 _command(WORK, "wait", wait.wait, "wait i3d --for done --timeout 2h")
+_command(WORK, "drain", drain.drain, "drain gpu --wait")
 _command(WORK, "clean", clean.clean, "clean --dry-run")
 _command(WORK, "keepalive", keepalive.keepalive, "keepalive --every 30s -- make train")
 _command(SEE, "status", status.status, "status --watch")

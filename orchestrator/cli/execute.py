@@ -54,18 +54,20 @@ def execute(
 
 def worktree_environment(workstream: Workstream, record: WorkstreamRecord, worktree: str) -> dict[str, str]:
     """What the worker itself was given, as far as it lasts."""
+    from orchestrator.core.leases import visible_devices
+
     launch = record.launch
     optional = {
         "ORCHESTRATOR_STAGE": launch.stage if launch else None,
         "ORCHESTRATOR_ATTEMPT": str(launch.attempt) if launch else None,
         "ORCHESTRATOR_PORT": str(record.port) if record.port is not None else None,
-        "CUDA_VISIBLE_DEVICES": ",".join(map(str, launch.gpus)) if launch and launch.gpus else None,
     }
     return {
         **workstream.env,
         "ORCHESTRATOR_WORKSTREAM": workstream.name,
         "ORCHESTRATOR_WAVE": str(workstream.wave),
         "ORCHESTRATOR_RESULTS": f"{worktree}/{workstream.results}",
+        **visible_devices(launch.gpus if launch else ()),
         **{key: value for key, value in optional.items() if value is not None},
     }
 

@@ -13,6 +13,7 @@ from orchestrator.cli.sessions import attach_line
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import Plan
+    from orchestrator.core.state import State
 
 Document = dict[str, Any]
 
@@ -71,22 +72,37 @@ def _counts(streams: Sequence[Document]) -> str:
 
 
 def _forecast(here: Here, plan: Plan, names: Sequence[str]) -> list[tuple[str, str, str]]:
+    from orchestrator.core.line import line
     from orchestrator.core.observation import HostSeen, Observation
-    from orchestrator.core.state import Failed, Idle, Stopped, Wanted
+    from orchestrator.core.state import Wanted
     from orchestrator.core.status import state_in_words
-    from orchestrator.core.waiting import blockers
 
-    state, now = here.load_state(), time.monotonic()
+    state, now = _asked(here.load_state(), plan, names), time.monotonic()
     observation = Observation(hosts=dict.fromkeys(plan.hosts, HostSeen(reachable=True)))
+    turns = line(plan, state, observation, now)
     found = []
     for name in names:
         workstream = plan.workstream(name)
         match state.of(name).phase:
-            case Idle() | Stopped() | Failed(launched=False) | Wanted():
-                waits = blockers(plan, state, observation, workstream, now)
+            case Wanted():
+                waits = turns.waits.get(name)
                 what = f"{workstream.branch} on {workstream.host}, session {plan.session(workstream.name)}"
                 found.append((name, "wait", "for " + ", ".join(waits)) if waits else (name, "start", what))
             case _:
-                word, reason = state_in_words(plan, state, observation, workstream, now)
+                word, reason = state_in_words(plan, state, observation, workstream, now, turns)
                 found.append((name, "leave", f"it is {word}" + (f": {reason}" if reason else "")))
     return found
+
+
+def _asked(state: State, plan: Plan, names: Sequence[str]) -> State:
+    """The state once `up` was asked for these."""
+    from orchestrator.core.facts import DrainLifted, StartAsked
+    from orchestrator.core.state import Failed, Idle, Stopped
+
+    if set(names) == set(plan.workstreams):
+        state = state.after(DrainLifted(by="up", everywhere=True))
+    for name in names:
+        match state.of(name).phase:
+            case Idle() | Stopped() | Failed(launched=False):
+                state = state.after(StartAsked(workstream=name, by="up"))
+    return state

@@ -6,6 +6,7 @@ import math
 import sys
 from typing import Any
 
+from orchestrator.cli.capacity_lines import capacity_lines
 from orchestrator.cli.printing import aligned, one_line, tell
 
 Document = dict[str, Any]
@@ -81,7 +82,8 @@ def footer(document: Document) -> list[str]:
     ]
     daemon = [] if document["daemon"]["running"] else ["no daemon runs; start it with: orchestrator up"]
     troubles = [one_line(trouble) for trouble in document.get("troubles", ())]
-    return ["", *waves, *_conflicts(ahead, overlaps), *silent, *unsynced, *troubles, *daemon]
+    notes = [*silent, *unsynced, *troubles, *capacity_lines(document)]
+    return ["", *waves, *_conflicts(ahead, overlaps), *notes, *daemon]
 
 
 def so_far(wave: Document) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact, LaunchId
+from orchestrator.core.line import Line, line
 from orchestrator.core.liveness import stands_still, watched_silence_s
 from orchestrator.core.needless import needless
 from orchestrator.core.observation import Exit, Observation, Pulse
-from orchestrator.core.placement import devices_of, free_gpus, holders
+from orchestrator.core.peaks import peak_facts
 from orchestrator.core.plan import Plan, Stage, Workstream
 from orchestrator.core.restarts import after_bad_end
 from orchestrator.core.state import (
@@ -23,7 +24,6 @@ from orchestrator.core.state import (
     Wanted,
     WorkstreamRecord,
 )
-from orchestrator.core.waiting import blockers
 
 SHELL_STAGE = "shell"
 """The stage of a workstream without a command: a shell that people type into."""
@@ -92,12 +92,12 @@ class Decision:
 
 def decide(plan: Plan, state: State, observation: Observation, now: float) -> Decision:
     """At most one fact for each workstream; or, when there is none, every effect that is due."""
-    facts = []
-    for workstream in plan.by_priority():
-        fact = _fact_due(plan, state, observation, workstream, now)
+    facts: list[Fact] = list(peak_facts(state, observation))
+    turns = line(plan, state, observation, now)
+    for workstream in plan.workstreams.values():
+        fact = _fact_due(state, observation, workstream, turns)
         if fact is not None:
             facts.append(fact)
-            state = state.after(fact)
     if facts:
         return Decision(facts=tuple(facts))
     return Decision(effects=tuple(_effects_due(plan, state, observation)))
@@ -108,15 +108,11 @@ def stage_of(workstream: Workstream, index: int) -> Stage | None:
     return workstream.stages[index] if index < len(workstream.stages) else None
 
 
-def _fact_due(
-    plan: Plan, state: State, observation: Observation, workstream: Workstream, now: float
-) -> Fact | None:
+def _fact_due(state: State, observation: Observation, workstream: Workstream, turns: Line) -> Fact | None:
     record = state.of(workstream.name)
     match record.phase:
         case Wanted():
-            if blockers(plan, state, observation, workstream, now):
-                return None
-            return _chosen(plan, state, observation, workstream, record)
+            return _turn(state, workstream, record, turns)
         case Running():
             return (
                 _end_seen(observation, workstream, record)
@@ -131,20 +127,27 @@ def _fact_due(
             return None
 
 
+def _turn(
+    state: State, workstream: Workstream, record: WorkstreamRecord, turns: Line
+) -> f.LaunchChosen | f.FitsNowhere | None:
+    if workstream.name in turns.hopeless:
+        return f.FitsNowhere(workstream=workstream.name, reason=turns.hopeless[workstream.name])
+    gpus = turns.served.get(workstream.name)
+    return None if gpus is None else _chosen(state, workstream, record, gpus)
+
+
 def _chosen(
-    plan: Plan, state: State, observation: Observation, workstream: Workstream, record: WorkstreamRecord
+    state: State, workstream: Workstream, record: WorkstreamRecord, gpus: tuple[int, ...]
 ) -> f.LaunchChosen:
-    host = plan.hosts[workstream.host]
-    taken = (*devices_of(holders(state, host.name)), *observation.gpus_of_gates(host.name))
     stage = stage_of(workstream, record.stage)
     number = record.launches + 1
     return f.LaunchChosen(
         workstream=workstream.name,
         launch=LaunchId(f"{workstream.name}-{number}-{state.token}"),
-        host=host.name,
+        host=workstream.host,
         stage=stage.name if stage else SHELL_STAGE,
         attempt=record.attempts + 1,
-        gpus=free_gpus(host, taken, workstream.gpu) or (),
+        gpus=gpus,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from orchestrator.core.devices import Census, Disk
 from orchestrator.core.divergence import Reports
 
 
@@ -73,16 +74,17 @@ class LaunchSeen:
 class HostSeen:
     """`reachable` is None until the first answer or failure.
 
-    `gpus_of_gates` are the devices that gates hold there, one entry for each share. The disk is that
-    of the worktrees.
+    `gpus_of_gates` are the devices that gates hold there, one entry for each share. `census_at` is our
+    clock when the census was taken, at the earliest.
     """
 
     reachable: bool | None = None
     reason: str = ""
     boot_id: str | None = None
     gpus_of_gates: tuple[int, ...] = ()
-    disk_free_bytes: int | None = None
-    disk_total_bytes: int | None = None
+    census: Census | None = None
+    census_at: float = 0.0
+    disk: Disk | None = None
 
 
 GAP_S = 20.0
@@ -166,7 +168,8 @@ class SyncSeen:
 class Observation:
     """Everything known at one moment. `phase_since` holds when each phase was entered.
 
-    `in_flight` holds the keys of actions handed out and not yet answered.
+    `in_flight` holds the keys of actions handed out and not yet answered, `gpu_peaks` the most MiB that
+    each launch was seen to hold on one device, `ended_at` when launches were last seen to end.
     """
 
     hosts: Mapping[str, HostSeen] = field(default_factory=dict)
@@ -174,12 +177,11 @@ class Observation:
     phase_since: Mapping[str, float] = field(default_factory=dict)
     in_flight: frozenset[str] = frozenset()
     synced: Mapping[str, SyncSeen] = field(default_factory=dict)
+    gpu_peaks: Mapping[str, int] = field(default_factory=dict)
+    ended_at: Mapping[str, float] = field(default_factory=dict)
 
     def reachable(self, host: str) -> bool:
         return self.hosts.get(host, _UNSEEN).reachable is True
-
-    def gpus_of_gates(self, host: str) -> tuple[int, ...]:
-        return self.hosts.get(host, _UNSEEN).gpus_of_gates
 
     def pulse(self, launch: str) -> Pulse | None:
         return self.pulses.get(launch)

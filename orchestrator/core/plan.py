@@ -28,7 +28,7 @@ def is_fragment_of(workstream: str, path: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """A machine that runs workers; `ssh` is None on this machine."""
+    """A machine that runs workers; `ssh` is None on this machine. `disk_floor` is in bytes."""
 
     name: HostName
     ssh: str | None = None
@@ -40,6 +40,7 @@ class Host:
     slots: int | None = None
     python: str = "python3"
     engine: str = "tmux"
+    disk_floor: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,10 +301,6 @@ class Plan:
 
     def workstream(self, name: str) -> Workstream:
         return self.workstreams[WorkstreamName(name)]
-
-    def by_priority(self) -> tuple[Workstream, ...]:
-        """Who is served first where not all fit: the higher priority, then the order of the file."""
-        return tuple(sorted(self.workstreams.values(), key=lambda workstream: -workstream.priority))
 
     def of_wave(self, number: WaveNumber) -> tuple[Workstream, ...]:
         return tuple(self.workstreams[name] for name in self.waves[number].workstreams)

@@ -11,6 +11,8 @@ from orchestrator.core import facts as f
 from orchestrator.core.causes import end_in_words
 from orchestrator.core.decide import SHELL_STAGE
 from orchestrator.core.gating import Tips, wave_state
+from orchestrator.core.host_status import HostStatus, host_status
+from orchestrator.core.line import Line, line
 from orchestrator.core.liveness import (
     beat_age_s,
     beat_is_late,
@@ -21,7 +23,6 @@ from orchestrator.core.liveness import (
     watched_silence_s,
 )
 from orchestrator.core.observation import HostSeen, Observation, Progress, Pulse, SyncSeen
-from orchestrator.core.placement import holders
 from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.state import (
     AfterStop,
@@ -39,15 +40,7 @@ from orchestrator.core.state import (
     Wanted,
     WorkstreamRecord,
 )
-from orchestrator.core.waiting import backoff_left_s, blockers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostStatus:
-    name: str
-    reachable: bool | None
-    reason: str
-    workers: int
+from orchestrator.core.waiting import backoff_left_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +116,8 @@ class DaemonStatus:
 class Status:
     """`plan` is the file it follows, `plan_digest` the SHA-256 of its text when it was read.
 
-    `troubles`: what the daemon cannot tell others (messages, pings, figures), in words.
+    `troubles`: what the daemon cannot tell others (messages, pings, figures), in words. `drained`: nothing
+    new starts anywhere.
     """
 
     project: str
@@ -135,19 +129,21 @@ class Status:
     waves: tuple[WaveStatus, ...]
     conflicts: tuple[ForeseenStatus, ...]
     troubles: tuple[str, ...] = ()
+    drained: bool = False
 
 
 def status(
     plan: Plan, state: State, observation: Observation, tips: Tips, daemon: DaemonStatus, now: float
 ) -> Status:
+    turns = line(plan, state, observation, now)
     return Status(
         project=plan.project,
         plan=plan.source,
         plan_digest=plan.digest,
         daemon=daemon,
-        hosts=tuple(_host(state, observation, name) for name in plan.hosts),
+        hosts=tuple(host_status(host, state, observation, now) for host in plan.hosts.values()),
         workstreams=tuple(
-            workstream_status(plan, state, observation, tips, w, now) for w in plan.workstreams.values()
+            _workstream(plan, state, observation, tips, w, turns, now) for w in plan.workstreams.values()
         ),
         waves=tuple(
             WaveStatus(
@@ -164,22 +160,23 @@ def status(
             ForeseenStatus(between=between, conflict=one.conflict, files=one.files)
             for between, one in state.foreseen.items()
         ),
+        drained=state.capacity.drain.everywhere,
     )
 
 
-def _host(state: State, observation: Observation, name: str) -> HostStatus:
-    seen = observation.hosts.get(name, HostSeen())
-    workers = len(holders(state, name))
-    return HostStatus(name=name, reachable=seen.reachable, reason=seen.reason, workers=workers)
-
-
-def workstream_status(
-    plan: Plan, state: State, observation: Observation, tips: Tips, workstream: Workstream, now: float
+def _workstream(
+    plan: Plan,
+    state: State,
+    observation: Observation,
+    tips: Tips,
+    workstream: Workstream,
+    turns: Line,
+    now: float,
 ) -> WorkstreamStatus:
     record = state.of(workstream.name)
     launch = record.launch
     pulse = observation.pulse(launch.id) if launch else None
-    word, reason = state_in_words(plan, state, observation, workstream, now)
+    word, reason = state_in_words(plan, state, observation, workstream, now, turns)
     worktree = None if record.cleaned else record.worktree or plan.worktree_here(workstream)
     live = pulse is not None and isinstance(record.phase, Running | Stopping)
     progress = pulse.seen.progress if pulse else None
@@ -244,15 +241,21 @@ def _whole(number: float | None) -> float | None:
 
 
 def state_in_words(
-    plan: Plan, state: State, observation: Observation, workstream: Workstream, now: float
+    plan: Plan,
+    state: State,
+    observation: Observation,
+    workstream: Workstream,
+    now: float,
+    turns: Line | None = None,
 ) -> tuple[str, str]:
-    """The interface's word for a workstream's state, and why it is so."""
+    """The interface's word for a workstream's state, and why; `turns` where they are known already."""
     record = state.of(workstream.name)
     match record.phase:
         case Idle():
             return "waiting", _why_idle(state, workstream)
         case Wanted():
-            return _wanted(plan, state, observation, workstream, now)
+            turns = turns or line(plan, state, observation, now)
+            return _wanted(state, observation, workstream, turns, now)
         case Starting():
             return "starting", _host_silence(observation, record)
         case Running():
@@ -305,14 +308,14 @@ def _stopping(record: WorkstreamRecord, then: AfterStop) -> str:
 
 
 def _wanted(
-    plan: Plan, state: State, observation: Observation, workstream: Workstream, now: float
+    state: State, observation: Observation, workstream: Workstream, turns: Line, now: float
 ) -> tuple[str, str]:
     phase = state.of(workstream.name).phase
     retry = phase.retry if isinstance(phase, Wanted) else None
     left_s = backoff_left_s(state, observation, workstream, now)
     if retry is not None and left_s > 0:
         return "backoff", f"{retry.reason}; {_repeat(retry)} in {math.ceil(left_s)} s"
-    waits = blockers(plan, state, observation, workstream, now)
+    waits = turns.waits.get(workstream.name)
     if waits:
         cause = f"; {retry.reason}" if retry else ""
         return "waiting", "waits for " + ", ".join(waits) + cause

@@ -1,12 +1,17 @@
-"""What a workstream waits for before it can start."""
+"""What a workstream waits for before its turn for a slot or a device can come."""
 
 from __future__ import annotations
 
+from orchestrator.core.devices import Disk
 from orchestrator.core.gating import has_landed
-from orchestrator.core.observation import Observation
-from orchestrator.core.placement import missing_slot
-from orchestrator.core.plan import Needs, Plan, Workstream
+from orchestrator.core.observation import HostSeen, Observation
+from orchestrator.core.plan import Host, Needs, Plan, Workstream
 from orchestrator.core.state import Done, Failed, Held, Merged, State, Stopped, Wanted
+
+GIB = 1024**3
+DISK_FLOOR_BYTES = GIB
+DISK_FLOOR_PART = 20
+"""Of a small file system, a twentieth is enough to begin with."""
 
 
 def unmet_needs(plan: Plan, state: State, workstream: Workstream) -> tuple[str, ...]:
@@ -35,24 +40,61 @@ def _unmet_name(state: State, name: str) -> str | None:
             return f"{name} to be done"
 
 
-def blockers(
+def not_its_turn(
     plan: Plan, state: State, observation: Observation, workstream: Workstream, now: float
 ) -> tuple[str, ...]:
-    """Everything that keeps a wanted workstream from starting now, in words; empty when nothing does."""
+    """What keeps a wanted workstream from standing in line on its host, in words; empty when nothing does."""
     needs = unmet_needs(plan, state, workstream)
     if needs:
         return needs
+    drained = _drained(state, workstream.host)
+    if drained:
+        return (drained,)
     if not observation.reachable(workstream.host):
         seen = observation.hosts.get(workstream.host)
         return (f"host {workstream.host}" + (f" ({seen.reason})" if seen and seen.reason else ""),)
     left_s = backoff_left_s(state, observation, workstream, now)
     if left_s > 0:
         return (f"{left_s:.0f} s of backoff",)
-    space = missing_space(state, observation, workstream)
-    if space:
-        return (space,)
-    slot = missing_slot(plan, state, workstream, observation.gpus_of_gates(workstream.host))
-    return (slot,) if slot else ()
+    host = plan.hosts[workstream.host]
+    full = lacking_disk(host, observation.hosts.get(host.name, HostSeen()).disk)
+    return (full,) if full else ()
+
+
+def _drained(state: State, host: str) -> str | None:
+    drain = state.capacity.drain
+    if drain.everywhere:
+        return f"the end of the drain that {drain.by} asked for (orchestrator drain --off)"
+    if host in drain.hosts:
+        return f"the end of the drain of {host} (orchestrator drain --off {host})"
+    return None
+
+
+def lacking_disk(host: Host, disk: Disk | None) -> str | None:
+    """Why nothing may start on so full a disk."""
+    if disk is None:
+        return None
+    floor = disk_floor_bytes(host, disk)
+    if disk.free_bytes >= floor:
+        return None
+    return (
+        f"disk: {size_in_words(disk.free_bytes)} free of {size_in_words(disk.total_bytes)} on {host.name}, "
+        f"at {disk.folder}, below the floor of {size_in_words(floor)}"
+    )
+
+
+def disk_floor_bytes(host: Host, disk: Disk) -> int:
+    """The plan's word, else a gibibyte, or of a small file system its twentieth."""
+    if host.disk_floor is not None:
+        return host.disk_floor
+    return min(DISK_FLOOR_BYTES, disk.total_bytes // DISK_FLOOR_PART)
+
+
+def size_in_words(size: int) -> str:
+    for unit, name in ((1024**4, "TiB"), (GIB, "GiB"), (1024**2, "MiB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size / 1024:.0f} KiB"
 
 
 def backoff_left_s(state: State, observation: Observation, workstream: Workstream, now: float) -> float:
@@ -61,23 +103,3 @@ def backoff_left_s(state: State, observation: Observation, workstream: Workstrea
             return observation.phase_since.get(workstream.name, now) + delay_s - now
         case _:
             return 0.0
-
-
-DISK_FLOOR_BYTES = 1024**3
-DISK_FLOOR_PART = 0.05
-"""What must be free before a run that failed on a full disk starts again: the smaller of the two."""
-
-
-def missing_space(state: State, observation: Observation, workstream: Workstream) -> str | None:
-    """The free space that a run which failed on a full disk waits for; None when there is enough."""
-    phase = state.of(workstream.name).phase
-    if not isinstance(phase, Wanted) or phase.retry is None or not phase.retry.needs_disk:
-        return None
-    seen = observation.hosts.get(workstream.host)
-    if seen is None or seen.disk_free_bytes is None or seen.disk_total_bytes is None:
-        return None
-    floor = min(DISK_FLOOR_BYTES, seen.disk_total_bytes * DISK_FLOOR_PART)
-    if seen.disk_free_bytes >= floor:
-        return None
-    free, wanted = seen.disk_free_bytes / 2**20, floor / 2**20
-    return f"space on the disk of {workstream.host} ({free:.0f} MiB free, {wanted:.0f} MiB wanted)"

@@ -14,6 +14,7 @@ from orchestrator.checks.trials import NoVerdict
 from orchestrator.copying import copied_files
 from orchestrator.core.facts import GateRetried
 from orchestrator.core.gating import Outcome
+from orchestrator.core.leases import visible_devices
 from orchestrator.core.plan import Gate
 from orchestrator.desk import Desk
 from orchestrator.errors import CommandFailed, HostUnreachable, Refused
@@ -137,21 +138,26 @@ class JobRun:
     def _attempt(self, gate: Gate, key: Key, attempt: int, patience: Patience) -> GateVerdict:
         try:
             site = self._asked.desk.site(self._job.host)
+            with place_for(self._asked.desk, self._job, gate, patience) as (lane, gpus):
+                return self._placed(site, gate, key, attempt, lane, gpus)
         except HostUnreachable as lost:
             if attempt == 1:
                 raise
             return lost_verdict(self._job, gate, lost.message)
-        with place_for(self._asked.desk, self._job, gate, patience) as (lane, gpus):
-            items: list[GateRan] = []
-            try:
-                _bring_commit(site, self._job)
-                if gate.check is not None:
-                    return self._tried(site, gate, key, attempt, lane, gpus)
-                request = self._request(site, gate, lane, gpus, f"{key.digest[:12]}.{attempt}")
-                site.call(request, deadline_s=RUN_DEADLINE_S, on_item=items.append)
-            except (HostUnreachable, CommandFailed) as lost:
-                if not items:
-                    return lost_verdict(self._job, gate, lost.message)
+
+    def _placed(
+        self, site: Site, gate: Gate, key: Key, attempt: int, lane: str, gpus: tuple[int, ...]
+    ) -> GateVerdict:
+        items: list[GateRan] = []
+        try:
+            _bring_commit(site, self._job)
+            if gate.check is not None:
+                return self._tried(site, gate, key, attempt, lane, gpus)
+            request = self._request(site, gate, lane, gpus, f"{key.digest[:12]}.{attempt}")
+            site.call(request, deadline_s=RUN_DEADLINE_S, on_item=items.append)
+        except (HostUnreachable, CommandFailed) as lost:
+            if not items:
+                return lost_verdict(self._job, gate, lost.message)
         return self._judged(gate, items)
 
     def _tried(
@@ -190,8 +196,7 @@ class JobRun:
     def _request(self, site: Site, gate: Gate, lane: str, gpus: tuple[int, ...], run: str) -> RunGates:
         job, base = self._job, base_seen(self._home, self._job, gate)
         env = {"ORCHESTRATOR_BASE": base} if base is not None else {}
-        if gpus:
-            env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+        env |= visible_devices(gpus)
         checkout = Checkout(
             name=lane,
             commit=job.commit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from orchestrator.errors import Refused
 POLL_S = 0.05
 SAID_AFTER_S = 1.0
 """Short waits are not worth a word."""
+
+_FIGURES = re.compile(r"[0-9.]+")
+"""What changes from moment to moment in a reason that stays the same."""
 
 
 class Patience:
@@ -36,9 +40,9 @@ class Patience:
         Raises:
             Refused: nobody wants it any more.
         """
-        now = time.monotonic()
-        if now - self._since.setdefault(what, now) >= SAID_AFTER_S and what not in self._said:
-            self._said.add(what)
+        now, about = time.monotonic(), _FIGURES.sub("", what)
+        if now - self._since.setdefault(about, now) >= SAID_AFTER_S and about not in self._said:
+            self._said.add(about)
             self._say(what)
         self.wait(POLL_S)
 

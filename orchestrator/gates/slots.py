@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 
 from orchestrator.agent.files import locked, open_lock, try_lock
-from orchestrator.core.placement import devices_of, free_gpus, holders, missing_gpus
+from orchestrator.core.devices import Census
+from orchestrator.core.fitting import Request, missing_gpus, placed, unseen
+from orchestrator.core.leases import Sight, devices_of
 from orchestrator.core.plan import Gate, Host
 from orchestrator.desk import Desk
 from orchestrator.gates.jobs import AT_ONCE_ON_A_HOST, Job, checkouts_of
 from orchestrator.gates.patience import Patience
 from orchestrator.home import Home
+from orchestrator.wire import ReadGpus
+
+CENSUS_EVERY_S = 1.0
+CENSUS_DEADLINE_S = 30.0
 
 
 @contextmanager
@@ -51,27 +59,51 @@ def _gpus(desk: Desk, host: Host, count: int, patience: Patience) -> Iterator[tu
     if not count:
         yield ()
         return
+    request, census = Request(who="", count=count), _Censuses(desk, host)
     while True:
         with ExitStack() as held:
-            given = _take_gpus(desk, host, count, held)
-            if given is not None:
+            given = _take_gpus(desk, host, request, census.newest(), held)
+            if isinstance(given, tuple):
                 yield given
                 return
-        patience.pause(missing_gpus(host, count))
+        patience.pause(given)
 
 
-def _take_gpus(desk: Desk, host: Host, count: int, held: ExitStack) -> tuple[int, ...] | None:
-    """Lock a share of each of `count` devices until `held` is left; None when there are not enough."""
+def _take_gpus(
+    desk: Desk, host: Host, request: Request, census: Census, held: ExitStack
+) -> tuple[int, ...] | str:
+    """Lock a share of each of some devices until `held` is left; else, what is missing."""
+    missing = unseen(host, census)
+    if missing is not None:
+        return missing
     with locked(_lock_file(desk.home, host.name, "gpu.all")):
         shares = {device: _free_shares(desk.home, host, device) for device in host.gpus}
-        of_workers = devices_of(holders(desk.state, host.name))
-        given = free_gpus(host, (*_taken(host, shares), *of_workers), count)
+        sight = Sight(census=census, of_gates=_taken(host, shares))
+        devices = devices_of(host, desk.state, sight)
+        given = placed(devices, request)
         for device, free in shares.items():
             for descriptor in free[1:] if device in (given or ()) else free:
                 os.close(descriptor)
     for device in given or ():
         held.callback(os.close, shares[device][0])
-    return given
+    return missing_gpus(host, devices, request) if given is None else given
+
+
+class _Censuses:
+    """What the host's driver says, asked for no more often than it looks."""
+
+    def __init__(self, desk: Desk, host: Host) -> None:
+        self._desk = desk
+        self._host = host
+        self._asked_at = -math.inf
+        self._census = Census()
+
+    def newest(self) -> Census:
+        """Blocks for the first look. Raises: HostUnreachable."""
+        if time.monotonic() - self._asked_at >= CENSUS_EVERY_S:
+            self._census = self._desk.site(self._host.name).call(ReadGpus(), deadline_s=CENSUS_DEADLINE_S)
+            self._asked_at = time.monotonic()
+        return self._census
 
 
 def _free_shares(home: Home, host: Host, device: int) -> list[int]:

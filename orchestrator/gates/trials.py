@@ -11,6 +11,7 @@ from orchestrator.agent.files import load_json, write_json
 from orchestrator.checks.trials import NoVerdict, Outcome, Trial
 from orchestrator.codec import WireError, build
 from orchestrator.copying import copied_files
+from orchestrator.core.leases import visible_devices
 from orchestrator.core.plan import Gate
 from orchestrator.errors import CommandFailed
 from orchestrator.gates.jobs import Job
@@ -34,7 +35,7 @@ class HostTrials:
         self._lane = lane
         self._run = run
         self._about = about
-        self._gpus = ",".join(map(str, gpus))
+        self._gpus = gpus
         self.log: str | None = None
 
     def run(self, trial: Trial) -> Outcome:
@@ -90,7 +91,7 @@ class HostTrials:
             command=trial.command,
             timeout_s=self._gate.timeout_s,
             run=f"{self._run}{digest_of(trial.name)[:6]}.1",
-            env={**({"CUDA_VISIBLE_DEVICES": self._gpus} if self._gpus else {}), **trial.env},
+            env={**visible_devices(self._gpus), **trial.env},
             wanted=trial.wanted,
         )
         return RunGates(place=self._site.place, checkout=checkout, gates=(command,))

@@ -37,6 +37,7 @@ from orchestrator.plan_file.values import (
     Scope,
     Service,
     Severity,
+    Size,
     Text,
     Variable,
     Version,
@@ -258,6 +259,10 @@ class HostSection(Section):
     gpus: Gpus | None = Field(default=None, description="A count, or a list of indices. Default: none.")
     share: PositiveLimit | None = Field(default=None, description="Workers per GPU. Default: 1.")
     slots: PositiveLimit | None = Field(default=None, description="Most workers at once. Default: no limit.")
+    disk_floor: Size | None = Field(
+        default=None,
+        description="Free space below which nothing new starts. Default: 1GiB, on a small disk a twentieth.",
+    )
     python: Command | None = Field(default=None, description="Interpreter for the orchestrator's part there.")
     engine: Label | None = Field(default=None, description="What holds the sessions. Default: tmux.")
 

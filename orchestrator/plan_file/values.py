@@ -29,6 +29,9 @@ SERVICE = "a URL of Apprise such as json://host/path, env:NAME or file:PATH is w
 QUIET = "hours of a day are wanted, such as '22:00-07:00'"
 LISTEN = "a port such as 9470, or '127.0.0.1:9470', is wanted"
 LOOPBACK = "127.0.0.1"
+SIZE_UNITS = {"MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
+SIZE_PATTERN = r"([0-9]+(?:\.[0-9]+)?) ?(MiB|GiB|TiB)"
+SIZE = "a size such as 500MiB, 2GiB or 1TiB is wanted"
 DURATION = "a duration such as 30s, 5m, 2h or 1d is wanted"
 BUILT_IN_CHECKS = [
     "components",
@@ -119,6 +122,18 @@ def read_bandwidth(value: object) -> int:
     if match is None:
         raise ValueError(f"{found(value)}; bytes a second are wanted, such as 500KB or 10MB")
     return max(1000, round(float(match[1]) * {"K": 1e3, "M": 1e6, "G": 1e9}[match[2]]))
+
+
+def read_size(value: object) -> int:
+    """Bytes."""
+    if isinstance(value, Unquoted) and value.kind == "a number":
+        raise ValueError(f"{quoted(value.raw)} is no size; {SIZE}; add a unit: {value.raw}GiB")
+    if not isinstance(value, str):
+        raise ValueError(f"{found(value)}; {SIZE}")
+    match = re.fullmatch(SIZE_PATTERN, value)
+    if match is None:
+        raise ValueError(f"{quoted(value)} is no size; {SIZE}")
+    return int(float(match[1]) * SIZE_UNITS[match[2]])
 
 
 def read_gpus(value: object) -> tuple[int, ...]:
@@ -312,6 +327,7 @@ Version = Annotated[int, PlainValidator(read_version), WithJsonSchema({"const": 
 Duration = Annotated[float, PlainValidator(read_duration), _DURATION_SCHEMA]
 PositiveDuration = Annotated[float, PlainValidator(read_positive_duration), _DURATION_SCHEMA]
 Bandwidth = Annotated[int, PlainValidator(read_bandwidth), _text_schema(BANDWIDTH)]
+Size = Annotated[int, PlainValidator(read_size), _text_schema(r"[0-9]+(\.[0-9]+)? ?(MiB|GiB|TiB)")]
 Limit = Annotated[int, PlainValidator(_whole(0, MOST)), _whole_schema(0, MOST)]
 PositiveLimit = Annotated[int, PlainValidator(_whole(1, MOST)), _whole_schema(1, MOST)]
 GpuCount = Annotated[int, PlainValidator(_whole(0, MOST_GPUS)), _whole_schema(0, MOST_GPUS)]

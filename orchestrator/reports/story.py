@@ -53,6 +53,11 @@ def _of_daemon(fact: Fact) -> str | None:
             return f"does not answer: {fact.reason}"
         case f.HostBack():
             return f"answers; boot {fact.boot_id}"
+        case f.DrainAsked():
+            return f"{fact.by} asked to start nothing new on {', '.join(fact.hosts) or 'any host'}"
+        case f.DrainLifted():
+            where = [*(["the plan"] if fact.everywhere else []), *fact.hosts]
+            return f"{fact.by} ended the drain of {', '.join(where)}"
     return None
 
 
@@ -127,6 +132,10 @@ def _of_look(fact: Fact) -> str | None:
 
 def _of_pushes(fact: Fact) -> str | None:
     match fact:
+        case f.FitsNowhere():
+            return f"fits nowhere: {fact.reason}"
+        case f.GpuPeakSeen():
+            return f"{fact.launch} held {fact.peak_mb} MiB of a GPU in stage {fact.stage}"
         case f.BranchPushed():
             return f"pushed {_short(fact.commit)} to {fact.remote}"
         case f.PushRefused():

@@ -196,6 +196,16 @@ def _row(pid: int) -> _Row | None:
         return None
 
 
+def with_ancestors(pid: int) -> list[int]:
+    """Return a process and what it descends from, itself first."""
+    line: list[int] = []
+    while pid > 0 and pid not in line:
+        line.append(pid)
+        row = _row(pid) if _HAS_PROC else None
+        pid = row.parent if row else 0
+    return line
+
+
 def tags(pid: int) -> tuple[str, ...]:
     """The launches named in a process's environment: a keepalive inside a worker adds its own."""
     found = variable(pid, TAG)

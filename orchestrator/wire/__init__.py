@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.core.devices import Census, Disk, Gpu, GpuProcess
 from orchestrator.core.observation import Exit, LaunchSeen, Progress
 from orchestrator.wire.cleaning import Cleaned, CleanWorkstream
 from orchestrator.wire.codec import (
@@ -24,6 +25,7 @@ from orchestrator.wire.host import (
     Inspection,
     OpenRepository,
     Place,
+    ReadGpus,
     Type,
 )
 from orchestrator.wire.keepalive import ForgetKept, KeptPart, KeptRun, ReadKept, RunKept, StopKept
@@ -93,6 +95,7 @@ __all__ = [
     "PROTOCOL_VERSION",
     "Capture",
     "Captured",
+    "Census",
     "Changes",
     "ChangesList",
     "Checkout",
@@ -101,6 +104,7 @@ __all__ = [
     "CloseSessions",
     "CommitWork",
     "CopiedFile",
+    "Disk",
     "DumpStacks",
     "Exit",
     "Failure",
@@ -108,6 +112,8 @@ __all__ = [
     "ForgetKept",
     "GateCommand",
     "GateRan",
+    "Gpu",
+    "GpuProcess",
     "HashResults",
     "Hello",
     "HostFacts",
@@ -133,6 +139,7 @@ __all__ = [
     "PushBranch",
     "Pushed",
     "ReadChanges",
+    "ReadGpus",
     "ReadKept",
     "ReadLog",
     "ReadMetrics",

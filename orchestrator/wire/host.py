@@ -38,9 +38,13 @@ class Inspection:
     disk_free_bytes: int
     disk_total_bytes: int
     folder_writable: bool
-    gpus: tuple[str, ...]
     wall_clock: float
     lingering: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadGpus:
+    """What do the GPUs do? Answered by `Census`, after the agent's first look at them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from orchestrator.core.devices import Census, Disk
 from orchestrator.core.observation import Exit, LaunchSeen
 from orchestrator.wire.host import Place
 
@@ -161,20 +162,25 @@ class Watched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """One look at every launch on the host. Answered by `Seen`."""
+    """One look at every launch on the host, and at what a next one would get. Answered by `Seen`.
+
+    `gpus` asks for the census. `folders` are what else than the place's own needs room on a disk.
+    """
 
     place: Place
     launches: tuple[Watched, ...]
+    gpus: bool = False
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """The disk is the one that holds the worktrees, None where it cannot be measured."""
+    """The disk is the fullest of those asked about, None where none can be measured."""
 
     boot_id: str
     launches: tuple[LaunchSeen, ...]
-    disk_free_bytes: int | None = None
-    disk_total_bytes: int | None = None
+    census: Census | None = None
+    disk: Disk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,8 @@ from orchestrator.core.decide import (
     next_stage,
 )
 from orchestrator.core.decide import ended as end_fact
+from orchestrator.core.devices import Disk
+from orchestrator.core.line import line
 from orchestrator.core.observation import Exit, HostSeen, LaunchSeen, Observation, Progress
 from orchestrator.core.plan import Heartbeat, HostName, Needs, RestartPolicy, Stage, WorkstreamName
 from orchestrator.core.restarts import INTERRUPTIONS_A_DAY
@@ -38,7 +40,6 @@ from orchestrator.core.state import (
     Wanted,
     replayed,
 )
-from orchestrator.core.waiting import blockers
 from tests.core.plans import gpu_host, plan, workstream
 
 LIMIT = 2
@@ -286,7 +287,8 @@ class Days(RuleBasedStateMachine):
 
     def look(self, host: str) -> None:
         free = 0 if self.full[host] else 2**40
-        seen = HostSeen(reachable=True, disk_free_bytes=free, disk_total_bytes=2**41)
+        disk = Disk(folder="/w", free_bytes=free, total_bytes=2**41)
+        seen = HostSeen(reachable=True, disk=disk)
         if not self.reachable[host]:
             seen = HostSeen(reachable=False, reason="cut")
         hosts = {**self.observation.hosts, host: seen}
@@ -380,7 +382,7 @@ class Days(RuleBasedStateMachine):
                 process.exit = exit_of("exited", 0, process.step)
         for w in PLAN.workstreams.values():
             phase = self.state.of(w.name).phase
-            waits = blockers(PLAN, self.state, self.observation, w, self.now)
+            waits = line(PLAN, self.state, self.observation, self.now).waits.get(w.name)
             resting = isinstance(phase, Idle | Done | Failed | Held | Stopped)
             assert resting or (isinstance(phase, Wanted) and waits), f"{w.name} is still {phase}"
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.core import facts as f
 from orchestrator.core.causes import Cause
 from orchestrator.core.decide import decide
+from orchestrator.core.devices import Disk
 from orchestrator.core.observation import HostSeen, Observation
 from orchestrator.core.plan import RestartPolicy
 from orchestrator.core.restarts import BACKOFF_LIMIT_S, INTERRUPTIONS_A_DAY, RULES, Budget, wait_s
@@ -279,7 +280,8 @@ def test_a_person_gives_a_new_budget() -> None:
 
 
 def host(free: int | None, total: int | None = 100 * 2**30) -> Observation:
-    seen = HostSeen(reachable=True, disk_free_bytes=free, disk_total_bytes=total)
+    disk = None if free is None or total is None else Disk(folder="/w", free_bytes=free, total_bytes=total)
+    seen = HostSeen(reachable=True, disk=disk)
     return Observation(hosts={"local": seen})
 
 
@@ -292,7 +294,7 @@ def test_a_full_disk_is_waited_for() -> None:
     word, reason = life.words(full)
     assert word == "waiting"
     assert reason == (
-        "waits for space on the disk of local (10 MiB free, 1024 MiB wanted); "
+        "waits for disk: 10.0 MiB free of 100.0 GiB on local, at /w, below the floor of 1.0 GiB; "
         "failed on a full disk (No space left on device)"
     )
     for enough in (host(2**30), host(4 * 2**20, 64 * 2**20), host(None, None)):

@@ -26,28 +26,40 @@ FACTS = wire.HostFacts(
     git="git version 2.39.5",
     tmux="tmux 3.3a",
 )
+NO_DRIVER = wire.Census(driver=False)
+SICK = wire.Census(error="nvidia-smi exited with status 255: torn")
 HEALTHY = wire.Inspection(
     facts=FACTS,
     rsync="rsync  version 3.2.7  protocol version 31",
     disk_free_bytes=50 * GIB,
     disk_total_bytes=100 * GIB,
     folder_writable=True,
-    gpus=("GPU 0: A", "GPU 1: B"),
     wall_clock=1000.0,
     lingering=True,
 )
 
 
+def census(*indices: int, **more: Any) -> wire.Census:
+    gpus = [
+        wire.Gpu(index=n, uuid=f"u{n}", name="A100", total_mb=81920, used_mb=0, free_mb=81920)
+        for n in indices
+    ]
+    return wire.Census(**{"age_s": 0.0, "gpus": tuple(gpus), **more})
+
+
 def judged(host: Host, subject: str, **changes: Any) -> list[Finding]:
+    gpus = changes.pop("census", census(0, 1))
     facts = {name: changes.pop(name) for name in ("git", "tmux", "python") if name in changes}
     inspection = replace(HEALTHY, facts=replace(FACTS, **facts), **changes)
-    examined = Examined(inspection=inspection, asked_at=999.0, answered_at=1001.0)
+    examined = Examined(inspection=inspection, census=gpus, asked_at=999.0, answered_at=1001.0)
     return [finding for finding in findings(host, examined) if finding.subject == subject]
 
 
 @pytest.mark.parametrize("host", [HERE, GPU])
 def test_a_healthy_host_has_nothing_to_mend(host: Host) -> None:
-    found = findings(host, Examined(inspection=HEALTHY, asked_at=999.0, answered_at=1001.0))
+    found = findings(
+        host, Examined(inspection=HEALTHY, census=census(0, 1), asked_at=999.0, answered_at=1001.0)
+    )
     assert {finding.severity for finding in found} == {"ok"}
     assert not [finding for finding in found if finding.mend]
     assert {"git", "tmux", "python", "rsync", "disk", "gpu", "clock", "folder"} <= {f.subject for f in found}
@@ -78,9 +90,10 @@ def test_a_healthy_host_has_nothing_to_mend(host: Host) -> None:
         (GPU, "disk", {"disk_free_bytes": 5 * GIB}, "ok", "5.0 of 100 GiB", ""),
         (GPU, "disk", {"disk_free_bytes": 5 * GIB - 1}, "warning", "GiB free", "what is large"),
         (GPU, "disk", {"disk_free_bytes": GIB - 1}, "error", "GiB free", "what is large"),
-        (GPU, "gpu", {"gpus": ("GPU 0: A",)}, "error", "wants GPU 1; the host shows 1", "`gpus:` of gpu"),
-        (GPU, "gpu", {"gpus": ()}, "error", "wants GPU 0, 1", "nvidia-smi"),
-        (HERE, "gpu", {"gpus": ()}, "ok", "0 found", ""),
+        (GPU, "gpu", {"census": census(0)}, "error", "wants GPU 1; the host shows 1", "`gpus:` of gpu"),
+        (GPU, "gpu", {"census": NO_DRIVER}, "error", "wants GPU 0, 1; no driver found", "nvidia-smi"),
+        (GPU, "gpu", {"census": SICK}, "error", "nvidia-smi exited with status 255: torn", "nvidia-smi"),
+        (HERE, "gpu", {"census": NO_DRIVER}, "ok", "0 found", ""),
         (GPU, "clock", {"wall_clock": 1061.0}, "ok", "agrees", ""),
         (GPU, "clock", {"wall_clock": 1062.0}, "warning", "61 s ahead", "timedatectl"),
         (GPU, "clock", {"wall_clock": 900.0}, "warning", "99 s behind", "timedatectl"),
@@ -137,4 +150,4 @@ def test_hosts_that_hang_hang_together(sshd: Sshd, tmp_path: Path) -> None:
     silent = [f for f in found if f.subject == "ssh"]
     assert [f.host for f in silent] == ["gpu0", "gpu1", "gpu2", "gpu3"]
     assert all("did not answer within 1.5 s" in f.message for f in silent)
-    assert any(f.host == "local" and f.subject == "git" for f in found)
+    assert any(f.host == "local" and f.subject == "git" for f in found), found

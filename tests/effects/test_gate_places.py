@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from orchestrator.gates import (
 )
 from orchestrator.gates.jobs import AT_ONCE_ON_A_HOST
 from orchestrator.gates.turns import turn
+from tests.support import landing
+from tests.support.driver import Driver
 from tests.support.eventually import eventually
 from tests.support.landing import Desk, Scene, gate, scene_fixture, workstream
 
@@ -137,11 +140,30 @@ def test_a_gate_waits_for_the_gpu_that_a_worker_holds(scene: Scene) -> None:
     chosen = launch(desk, "b", 3)
     with ThreadPoolExecutor(1) as pool:
         asked: Future[GateVerdict] = pool.submit(run, scene, desk)
-        said = "cuda of a waits for 1 GPU of local (1 shared by 1)"
+        said = "cuda of a waits for GPU 3 of local: held by b"
         eventually(lambda: said in desk.said, message=said)
         how = {"exit_code": 0, "signal": None, "cause": "exited", "ended": 0.0, "elapsed_s": 1.0}
         desk.record(f.LaunchEnded(workstream="b", launch=chosen.launch, **how))
         assert asked.result(timeout=20).ok
+
+
+def test_a_gate_waits_for_a_stranger_on_its_device(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = Driver(tmp_path / "driver", 8192, 8192, 8192, 8192)
+    driver.hold(3, os.getpid(), 642)
+    monkeypatch.setenv("PATH", driver.path)
+    monkeypatch.setattr(landing, "_links", [])  # the other tests' agent knows no driver
+    scene.work("a", {"a": "1"})
+    given = gate("cuda", 'test "$CUDA_VISIBLE_DEVICES $CUDA_DEVICE_ORDER" = "3 PCI_BUS_ID"', gpu=1)
+    desk = scene.desk(workstream("a", given), hosts=(ONE_GPU,))
+    with ThreadPoolExecutor(1) as pool:
+        asked: Future[GateVerdict] = pool.submit(run, scene, desk)
+        said = f"cuda of a waits for GPU 3 of local: pid {os.getpid()} (python, user "
+        eventually(lambda: any(line.startswith(said) for line in desk.said), message=said)
+        driver.let_go()
+        assert asked.result(timeout=20).ok
+    desk.site(LOCAL).link.close()
 
 
 def test_gates_share_no_device_beyond_its_share_and_the_daemon_sees_theirs(scene: Scene) -> None:

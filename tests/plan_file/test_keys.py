@@ -23,7 +23,7 @@ waves:
 """,
         [
             "3:1: unknown key 'wave'; allowed: agents, base, defaults, gates, hosts, integration, metrics, notify, project, remote, retention, tmux, version, waves; did you mean 'waves'?",
-            "5:19: unknown key 'gpuss'; allowed: engine, gpus, identity, jump, python, root, share, slots, ssh; did you mean 'gpus'?",
+            "5:19: unknown key 'gpuss'; allowed: disk_floor, engine, gpus, identity, jump, python, root, share, slots, ssh; did you mean 'gpus'?",
             "8:5: unknown key 'gaol'; allowed: gates, goal, needs, setup, winner, workstreams; did you mean 'goal'?",
             "10:11: unknown key 'brnch'; allowed: agent, base, branch, brief, components, copy, env, gates, gpu, heartbeat, host, needs, paths, ports, priority, restart, results, resume, review, run, setup, skeleton, stages, sync, worktree; did you mean 'branch'?",
             "10:44: unknown key 'stall'; allowed: every, stale; did you mean 'stale'?",

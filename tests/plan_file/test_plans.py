@@ -145,7 +145,7 @@ version: 1
 project: p
 tmux: {socket: other}
 hosts:
-  local: {slots: 2, gpus: [3, 5], share: 2}
+  local: {slots: 2, gpus: [3, 5], share: 2, disk_floor: 1.5GiB}
   far: {ssh: "me@host:2222", jump: bastion, engine: slurm, python: python3.12}
 gates:
   m:
@@ -178,7 +178,7 @@ waves:
     assert plan.tmux_socket == "other"
     day_s = 86400.0
     assert plan.retention == Retention(logs_s=30 * day_s, results_s=7 * day_s, journal_s=day_s)
-    assert plan.hosts["local"].gpus == (3, 5)
+    assert (plan.hosts["local"].gpus, plan.hosts["local"].disk_floor) == ((3, 5), 3 * 1024**3 // 2)
     assert (plan.hosts["far"].jump, plan.hosts["far"].engine) == ("bastion", "slurm")
     assert plan.gates["m"].settings == {"rule": "acc > 0.9", "least": 3, "deep": {"list": [1.5, True]}}
     m, n = plan.gates["m"], plan.gates["n"]

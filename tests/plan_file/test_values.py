@@ -101,6 +101,22 @@ waves: {1: {workstreams: {a: {branch: a}}}}
             "1:10: '1' is text; a whole number is wanted; leave the quotes out",
         ],
     ),
+    "sizes": (
+        """\
+version: 1
+project: demo
+hosts:
+  local: {disk_floor: 5}
+  a: {ssh: a, disk_floor: 5GB}
+  b: {ssh: b, disk_floor: yes}
+waves: {1: {workstreams: {a: {branch: a}}}}
+""",
+        [
+            "4:23: '5' is no size; a size such as 500MiB, 2GiB or 1TiB is wanted; add a unit: 5GiB",
+            "5:27: '5GB' is no size; a size such as 500MiB, 2GiB or 1TiB is wanted",
+            "6:27: 'yes' is a boolean in YAML; a size such as 500MiB, 2GiB or 1TiB is wanted",
+        ],
+    ),
     "durations": (
         """\
 version: 1

@@ -14,6 +14,12 @@ from orchestrator.core.facts.afterwards import (
     WaveRolledBack,
     WorkstreamCleaned,
 )
+from orchestrator.core.facts.capacity import (
+    DrainAsked,
+    DrainLifted,
+    FitsNowhere,
+    GpuPeakSeen,
+)
 from orchestrator.core.facts.daemon import (
     DaemonStarted,
     DaemonStopped,
@@ -132,6 +138,10 @@ Fact = (
     | ResultsSynced
     | SyncFailed
     | WorkCommitted
+    | GpuPeakSeen
+    | FitsNowhere
+    | DrainAsked
+    | DrainLifted
 )
 
 __all__ = [
@@ -143,11 +153,15 @@ __all__ = [
     "DaemonStarted",
     "DaemonStopped",
     "DoneAsked",
+    "DrainAsked",
+    "DrainLifted",
     "Fact",
+    "FitsNowhere",
     "ForecastCleared",
     "GateFinished",
     "GateRetried",
     "GaveUp",
+    "GpuPeakSeen",
     "HoldAccepted",
     "HostBack",
     "HostLost",

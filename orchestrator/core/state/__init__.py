@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core import facts as f
+from orchestrator.core.capacity import Capacity
 from orchestrator.core.facts import Fact
 from orchestrator.core.state.records import (
     AfterStop,
@@ -68,6 +69,7 @@ class State:
     workstreams: Mapping[str, WorkstreamRecord] = field(default_factory=dict)
     waves: Mapping[int, WaveRecord] = field(default_factory=dict)
     foreseen: Mapping[tuple[str, ...], Foreseen] = field(default_factory=dict)
+    capacity: Capacity = field(default_factory=Capacity)
 
     def of(self, workstream: str) -> WorkstreamRecord:
         return self.workstreams.get(workstream, _BLANK)
@@ -91,8 +93,15 @@ class State:
             return self._after_rollback(fact)
         if isinstance(fact, ForecastFact):
             return replace(self, foreseen=foreseen_after(self.foreseen, fact))
-        record = workstream_after(self.of(fact.workstream), fact)
-        return replace(self, workstreams={**self.workstreams, fact.workstream: record})
+        if isinstance(fact, f.GpuPeakSeen | f.DrainAsked | f.DrainLifted):
+            return replace(self, capacity=self.capacity.after(fact))
+        return self._after_work(fact)
+
+    def _after_work(self, fact: WorkstreamFact) -> State:
+        before = self.of(fact.workstream)
+        stage = before.launch.stage if before.launch else None
+        records = {**self.workstreams, fact.workstream: workstream_after(before, fact)}
+        return replace(self, workstreams=records, capacity=self.capacity.after(fact, stage))
 
     def _after_landing(self, fact: LandingFact) -> State:
         wave, records = self.wave(fact.wave), self.workstreams

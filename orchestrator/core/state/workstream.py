@@ -52,6 +52,7 @@ WorkstreamFact = (
     | f.StageHeld
     | f.RetryChosen
     | f.GaveUp
+    | f.FitsNowhere
     | f.BranchPushed
     | f.PushRefused
     | f.WorkstreamCleaned
@@ -88,6 +89,8 @@ def workstream_after(record: WorkstreamRecord, fact: WorkstreamFact) -> Workstre
             return _after_look(record, fact)
         case f.StagePassed() | f.StageHeld() | f.HoldAccepted():
             return _after_stage(record, fact)
+        case f.FitsNowhere():
+            return _unplaced(record, fact)
         case f.RetryChosen() | f.GaveUp() | f.StepPoisoned():
             return _after_failure(record, fact)
         case f.ReviewApproved():
@@ -283,6 +286,12 @@ def _after_failure(
             return replace(record, phase=Failed(fact.reason))
         case f.StepPoisoned():
             return replace(record, phase=Held((fact.reason,), repeats=True))
+
+
+def _unplaced(record: WorkstreamRecord, fact: f.FitsNowhere) -> WorkstreamRecord:
+    if not isinstance(record.phase, Wanted):
+        raise _impossible(record, fact)
+    return replace(record, phase=Failed(fact.reason, launched=False))
 
 
 def _to_repeat(record: WorkstreamRecord, fact: f.RetryChosen, end: f.LaunchEnded | None) -> WorkstreamRecord:
