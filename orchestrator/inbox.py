@@ -53,6 +53,9 @@ class HostSilent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TipsRead:
+    """`tips` holds what is known now of the workstreams `names`."""
+
+    names: frozenset[str]
     tips: Tips
 
 

@@ -136,6 +136,10 @@ class Loop:
     def adopt(self, plan: Plan) -> None:
         self.view = replace(self.view, plan=plan)
 
+    def forget_host(self, host: str) -> None:
+        """Whether it answers is not known until the next look."""
+        self._host_seen(host, HostSeen())
+
     def _taken(self) -> list[Message]:
         """Everything in the inbox; blocks for the first."""
         messages = [self._inbox.get()]
@@ -155,8 +159,8 @@ class Loop:
                 self._answered(message)
             case HostSilent():
                 self._silent(message)
-            case TipsRead(tips=tips):
-                self.view = replace(self.view, tips=tips)
+            case TipsRead(names=names, tips=tips):
+                self.view = replace(self.view, tips=self.view.tips.replaced(names, tips))
             case Asked():
                 self._hooks.asked(self.view, message)
             case Tick():

@@ -1,10 +1,11 @@
-"""One look at a host: every launch that matters there, in one round trip."""
+"""One look at a host: every launch that matters there, in one round trip that carries only what is new."""
 
 from __future__ import annotations
 
 import time
 
 from orchestrator import wire
+from orchestrator.core.observation import LaunchSeen
 from orchestrator.core.plan import HostName, Plan, Workstream
 from orchestrator.core.state import Ended, Running, Starting, State, Stopping, WorkstreamRecord
 from orchestrator.gates import gpus_of_gates
@@ -13,22 +14,37 @@ from orchestrator.site import Site
 
 
 def observe(site: Site, plan: Plan, state: State) -> HostAnswered:
-    """Ask the host about its launches; blocks for one round trip.
+    """Ask the host about its launches; blocks for one round trip. One thread at a time for each site.
 
     Raises:
         HostUnreachable: nothing is known about them.
     """
     asked_at = time.monotonic()
-    seen: wire.Seen = site.call(wire.Probe(place=site.place, launches=_watched(site, plan, state)))
+    boot_id, launches = _look(site, _watched(site, plan, state))
     return HostAnswered(
         host=site.host.name,
         asked_at=asked_at,
-        boot_id=seen.boot_id,
-        launches=seen.launches,
+        boot_id=boot_id,
+        launches=launches,
         gpus_of_gates=gpus_of_gates(site.home, site.host),
         disk_free_bytes=seen.disk_free_bytes,
         disk_total_bytes=seen.disk_total_bytes,
     )
+
+
+def _look(site: Site, watched: tuple[wire.Watched, ...]) -> tuple[str, tuple[LaunchSeen, ...]]:
+    """The boot id, and all launches: those that the answer leaves out look as they did."""
+    memory = site.memory
+    same = memory.number > 0 and memory.watched == watched
+    request = wire.Look(
+        place=None if same else site.place, launches=None if same else watched, since=memory.number
+    )
+    news: wire.News = site.call(request)
+    memory.watched, memory.number = watched, news.number
+    memory.seen |= {one.launch: one for one in news.launches}
+    if not same:
+        memory.seen = {one.launch: memory.seen[one.launch] for one in watched}
+    return news.boot_id, tuple(memory.seen[one.launch] for one in watched)
 
 
 def _watched(site: Site, plan: Plan, state: State) -> tuple[wire.Watched, ...]:

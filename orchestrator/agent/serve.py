@@ -28,17 +28,21 @@ from orchestrator.agent import (
     uncommitted,
 )
 from orchestrator.agent.environment import clean_environment
+from orchestrator.agent.looks import Looks
+from orchestrator.agent.ownership import Ownership
 from orchestrator.agent.refusals import DISK_ERRORS
 from orchestrator.agent.watch import Watch, read_metrics
 from orchestrator.errors import OrchestratorError, Refused
 from orchestrator.wire import (
     Capture,
+    Claim,
     CleanWorkstream,
     CloseSessions,
     DumpStacks,
     Failure,
     Hello,
     Inspect,
+    Look,
     OpenRepository,
     Probe,
     Prune,
@@ -67,30 +71,34 @@ Handler = Callable[[Any, Emit], object]
 
 def handlers() -> dict[type, Handler]:
     """What answers each request: `(request, emit)` to the reply, `emit` sending items before it."""
+    ownership = Ownership()
+    mine = ownership.guarded
     single: dict[type, Callable[[Any], object]] = {
         Hello: host.hello,
         Inspect: host.inspect,
-        OpenRepository: repository.open_repository,
+        OpenRepository: ownership.open_repository,
+        Claim: ownership.claim,
         ReadTips: repository.read_tips,
         ReadToolchain: toolchain.read_toolchain,
         ReadChanges: repository.read_changes,
         ReadUncommitted: uncommitted.read_uncommitted,
-        PushBranch: repository.push_branches,
+        PushBranch: mine(repository.push_branches),
         Probe: Watch().probe,
+        Look: ownership.marking(Looks(Watch()).look),
         ReadMetrics: read_metrics,
         ReadOutcome: outcome.read_outcome,
         ReadLog: logs.read_log,
         DumpStacks: stacks.dump,
         Capture: panes.capture,
-        Type: panes.type_text,
-        CloseSessions: panes.close_sessions,
-        CleanWorkstream: cleaning.clean,
-        Prune: pruning.prune,
+        Type: mine(panes.type_text),
+        CloseSessions: mine(panes.close_sessions),
+        CleanWorkstream: mine(cleaning.clean),
+        Prune: mine(pruning.prune),
     }
     streamed: dict[type, Handler] = {
-        Start: starting.start,
-        Stop: launches.stop,
-        RunGates: gates.run_gates,
+        Start: mine(starting.start),
+        Stop: mine(launches.stop),
+        RunGates: mine(gates.run_gates),
     }
     return streamed | {kind: _without_items(answer) for kind, answer in single.items()}
 

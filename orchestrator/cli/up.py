@@ -37,6 +37,10 @@ def up(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would start; change nothing.")] = False,
     foreground: Annotated[bool, typer.Option("--foreground", help="Run the daemon here.")] = False,
+    take_over: Annotated[
+        list[str] | None,
+        typer.Option("--take-over", metavar="HOST", help="Take a host from the daemon that owns it."),
+    ] = None,
     plan: PlanFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,9 +56,10 @@ def up(
         tell_forecast(here, loaded, wanted, as_json)
         return
     require_same_plan(here)
-    request = Up(names=wanted, env=dict(os.environ), by=user_name())
+    hosts = tuple(take_over or ())
+    request = Up(names=wanted, env=dict(os.environ), by=user_name(), take_over=hosts)
     if foreground:
-        raise typer.Exit(run_in_foreground(here, loaded, request, as_json=as_json))
+        run_in_foreground(here, loaded, request, as_json=as_json)
     answer = running_daemon(here).ask(request, say)
     if as_json:
         tell_json(answer)

@@ -27,6 +27,7 @@ from orchestrator.wire.host import (
     Type,
 )
 from orchestrator.wire.pruning import Prune, Pruned
+from orchestrator.wire.ownership import Claim, Claimed
 from orchestrator.wire.repository import (
     Changes,
     ChangesList,
@@ -52,7 +53,9 @@ from orchestrator.wire.workers import (
     Finished,
     Launch,
     LogPart,
+    Look,
     Metrics,
+    News,
     NotStarted,
     Outcome,
     Probe,
@@ -83,6 +86,8 @@ __all__ = [
     "Changes",
     "ChangesList",
     "Checkout",
+    "Claim",
+    "Claimed",
     "CleanWorkstream",
     "Cleaned",
     "CloseSessions",
@@ -100,7 +105,9 @@ __all__ = [
     "Launch",
     "LaunchSeen",
     "LogPart",
+    "Look",
     "Metrics",
+    "News",
     "NotStarted",
     "OpenRepository",
     "Outcome",

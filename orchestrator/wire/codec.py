@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestrator.codec import WireError, build, encode
-from orchestrator.wire import cleaning, host, pruning, repository, workers
+from orchestrator.wire import cleaning, host, ownership, pruning, repository, workers
 
 MAGIC = b"\x00orc"
 FRAME_LIMIT_BYTES = 64 * 1024 * 1024
@@ -21,7 +21,7 @@ _HEADER = struct.Struct(">4sI")
 
 MESSAGES: dict[str, type[Any]] = {
     name: value
-    for module in (host, workers, repository, cleaning, pruning)
+    for module in (host, workers, repository, cleaning, pruning, ownership)
     for name, value in vars(module).items()
     if isinstance(value, type) and dataclasses.is_dataclass(value)
 }

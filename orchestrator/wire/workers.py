@@ -196,6 +196,27 @@ class Stacks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What is new of the launches on the host since the answer of this number. Answered by `News`.
+
+    `since` 0 asks for everything. Where `place` and `launches` are None, they are as last asked on this link.
+    """
+
+    place: Place | None = None
+    launches: tuple[Watched, ...] | None = None
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """Of the launches asked for, those that look otherwise than in answer `since`; all are known with it."""
+
+    boot_id: str
+    number: int
+    launches: tuple[LaunchSeen, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadMetrics:
     """The metrics a run wrote. Answered by `Metrics`.
 

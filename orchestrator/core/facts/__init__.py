@@ -21,6 +21,7 @@ from orchestrator.core.facts.daemon import (
     HostLost,
     HostPruned,
     JournalArchived,
+    HostTakenOver,
     JournalBegun,
     PlanRead,
 )
@@ -81,6 +82,7 @@ Fact = (
     | PlanRead
     | HostLost
     | HostBack
+    | HostTakenOver
     | StartAsked
     | StopAsked
     | RestartAsked
@@ -150,6 +152,7 @@ __all__ = [
     "InputAwaited",
     "InputGiven",
     "JournalArchived",
+    "HostTakenOver",
     "JournalBegun",
     "LandingAsked",
     "LandingBegun",
