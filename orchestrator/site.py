@@ -264,7 +264,11 @@ class Claims:
             fence=self._fences.get(host.name, 0),
             take_over=host.name in self._taking,
         )
-        claimed: Claimed = link.call(request, deadline_s=PLACE_DEADLINE_S)
+        try:
+            claimed: Claimed = link.call(request, deadline_s=PLACE_DEADLINE_S)
+        except Refused as no:
+            hint = (no.hint or "").replace("HOST", host.name)
+            raise Refused(no.message.replace("this host", f"host {host.name}"), hint or None) from None
         self._fences[host.name] = claimed.fence
         self._taking.discard(host.name)
         return claimed.taken_from
