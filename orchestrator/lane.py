@@ -18,7 +18,7 @@ from orchestrator.errors import HostUnreachable, OrchestratorError
 from orchestrator.inbox import Happened, HostSilent, Message, NotPerformed
 from orchestrator.observe import observe
 from orchestrator.perform import Bench, perform
-from orchestrator.site import Site, Sites
+from orchestrator.site import Site, Sites, Superseded
 
 RECONNECT_FIRST_S = 1.0
 RECONNECT_LIMIT_S = 3.0
@@ -84,6 +84,8 @@ class Lane:
             try:
                 self._look(*due)
                 self._failures = 0
+            except Superseded:
+                self.probe(*due)
             except OrchestratorError as error:
                 self._silent(error)
             except Exception:

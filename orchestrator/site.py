@@ -110,6 +110,10 @@ class Site:
         return Git(self.home.root, environment=git_ssh_environment(self.plan_source))
 
 
+class Superseded(HostUnreachable):
+    """The attempt to connect was given up for another one, which may be begun at once."""
+
+
 class Sites:
     """The sites of a plan's hosts, opened when first needed and again after they broke. Thread-safe.
 
@@ -182,14 +186,14 @@ class Sites:
         try:
             site = self._connect(host)
         except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
-            self._is_over(attempt, host)
-            attempt.set_exception(error)
+            wanted = self._is_over(attempt, host)
+            attempt.set_exception(error if wanted else Superseded(str(error)))
             return
         if self._is_over(attempt, host, site):
             attempt.set_result(site)
         else:
             _close_beside(site.link)
-            attempt.set_exception(HostUnreachable(f"the connection to {host.name} is not wanted any more"))
+            attempt.set_exception(Superseded(f"the connection to {host.name} is not wanted any more"))
 
     def _is_over(self, attempt: Future[Site], host: Host, site: Site | None = None) -> bool:
         """Whether the attempt was still wanted; then its site is the open one."""

@@ -84,6 +84,11 @@ class Sshd:
         public = (self.folder / f"{key}.pub").read_text()
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public}")
 
+    def tmux(self, *arguments: str) -> None:
+        """As somebody who logged in there types it."""
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "TMUX_TMPDIR": str(self.tmux_folder)}
+        subprocess.run(["tmux", *arguments], env=env, check=True, timeout=20)
+
     def write_bashrc(self, text: str) -> None:
         (self.home / ".bashrc").write_text(text)
 
