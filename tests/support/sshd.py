@@ -31,6 +31,7 @@ PidFile none
 UsePAM no
 UseDNS no
 StrictModes no
+MaxStartups 100
 PermitRootLogin yes
 PasswordAuthentication no
 Subsystem sftp internal-sftp
