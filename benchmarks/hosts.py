@@ -166,12 +166,9 @@ def _timed(
     assert poll() == HOSTS * EACH
     yield Figure(what=f"first poll {how}", ours=first, unit="s")
     before = _carried(sites)
-    ours, full = [], []
-    for _ in range(polls):
-        ours.append(seconds(poll))
+    ours = [seconds(poll) for _ in range(polls)]
     between = _carried(sites)
-    for _ in range(polls):
-        full.append(seconds(everything))
+    full = [seconds(everything) for _ in range(polls)]
     after = _carried(sites)
     what = f"poll of {HOSTS * EACH} workers on {HOSTS} hosts {how}, nothing changed"
     yield Figure(
@@ -235,7 +232,7 @@ def _daemon(project: Project, plan: Plan, state: State) -> Iterator[Figure]:
         begun = time.monotonic()
         daemon = _start(project)
         try:
-            yield from _came(project, begun)
+            yield from _came(project, daemon.pid, begun)
             yield from _at_rest(daemon.pid)
         finally:
             daemon.kill()
@@ -259,7 +256,7 @@ def _start(project: Project) -> subprocess.Popen[bytes]:
         )
 
 
-def _came(project: Project, begun: float) -> Iterator[Figure]:
+def _came(project: Project, pid: int, begun: float) -> Iterator[Figure]:
     from orchestrator.client import Client
 
     client = Client(find_home(project.root).state)
@@ -279,6 +276,8 @@ def _came(project: Project, begun: float) -> Iterator[Figure]:
         unit="s",
         limit=BACK_LIMIT_S,
     )
+    own = next(process for process in processes() if process.pid == pid).processor_s()
+    yield Figure(what="the daemon's own part of that, of a core", ours=own, unit="s", limit=BACK_LIMIT_S)
     states = {w["state"] for w in client.status()["workstreams"]}
     assert states == {"running"}, states
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from queue import Empty, SimpleQueue
@@ -104,23 +104,20 @@ class Loop:
 
     def write(self, facts: Iterable[Fact]) -> None:
         """Make facts durable, then fold them. Facts that no longer fit are dropped and logged."""
-        state, fitting, entered = self.view.state, [], dict(self.view.observation.phase_since)
-        now = time.monotonic()
+        state, fitting = self.view.state, []
         for fact in facts:
             try:
-                after = state.after(fact)
+                state = state.after(fact)
             except ImpossibleFact as error:
                 log.warning("outdated", reason=str(error))
                 continue
-            for name in after.workstreams:
-                if after.of(name).phase is not state.of(name).phase:
-                    entered[name] = now
-            state = after
             fitting.append(fact)
         if not fitting:
             return
         entries = self._journal.append(fitting, datetime.now(timezone.utc))
-        observation = replace(self.view.observation, phase_since=entered)
+        entered = dict.fromkeys(_in_new_phases(self.view.state, state), time.monotonic())
+        since = {**self.view.observation.phase_since, **entered}
+        observation = replace(self.view.observation, phase_since=since)
         self.view = replace(self.view, state=state, observation=observation, last_entry=entries[-1].id)
         if self.view.last_entry - self._kept_entry >= SNAPSHOT_EVERY:
             self.keep_snapshot()
@@ -231,3 +228,9 @@ class Loop:
             keys = frozenset(effect.key for effect in decision.effects)
             self._in_flight(self.view.observation.in_flight | keys)
             self._hooks.effects(self.view, decision.effects)
+
+
+def _in_new_phases(before: State, after: State) -> Iterator[str]:
+    for name, record in after.workstreams.items():
+        if record is not before.workstreams.get(name) and record.phase is not before.of(name).phase:
+            yield name

@@ -10,23 +10,10 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, BinaryIO
 
-from orchestrator.agent import (
-    cleaning,
-    gates,
-    host,
-    launches,
-    logs,
-    outcome,
-    panes,
-    pruning,
-    repository,
-    stacks,
-    starting,
-    toolchain,
-    uncommitted,
-)
+from orchestrator.agent import host, repository
 from orchestrator.agent.environment import clean_environment
 from orchestrator.agent.looks import Looks
 from orchestrator.agent.ownership import Ownership
@@ -79,28 +66,39 @@ def handlers() -> dict[type, Handler]:
         OpenRepository: ownership.open_repository,
         Claim: ownership.claim,
         ReadTips: repository.read_tips,
-        ReadToolchain: toolchain.read_toolchain,
+        ReadToolchain: _late("toolchain", "read_toolchain"),
         ReadChanges: repository.read_changes,
-        ReadUncommitted: uncommitted.read_uncommitted,
+        ReadUncommitted: _late("uncommitted", "read_uncommitted"),
         PushBranch: mine(repository.push_branches),
         Probe: Watch().probe,
         Look: ownership.marking(Looks(Watch()).look),
         ReadMetrics: read_metrics,
-        ReadOutcome: outcome.read_outcome,
-        ReadLog: logs.read_log,
-        DumpStacks: stacks.dump,
-        Capture: panes.capture,
-        Type: mine(panes.type_text),
-        CloseSessions: mine(panes.close_sessions),
-        CleanWorkstream: mine(cleaning.clean),
-        Prune: mine(pruning.prune),
+        ReadOutcome: _late("outcome", "read_outcome"),
+        ReadLog: _late("logs", "read_log"),
+        DumpStacks: mine(_late("stacks", "dump")),
+        Capture: _late("panes", "capture"),
+        Type: mine(_late("panes", "type_text")),
+        CloseSessions: mine(_late("panes", "close_sessions")),
+        CleanWorkstream: mine(_late("cleaning", "clean")),
+        Prune: mine(_late("pruning", "prune")),
     }
     streamed: dict[type, Handler] = {
-        Start: mine(starting.start),
-        Stop: mine(launches.stop),
-        RunGates: mine(gates.run_gates),
+        Start: mine(_late("starting", "start")),
+        Stop: mine(_late("launches", "stop")),
+        RunGates: mine(_late("gates", "run_gates")),
     }
     return streamed | {kind: _without_items(answer) for kind, answer in single.items()}
+
+
+def _late(module: str, name: str) -> Callable[..., object]:
+    """A handler whose module is read when it is first asked for: libtmux and what goes with it cost a
+    fifth of a second of a core, and a daemon that comes back meets many agents at once."""
+
+    def answer(*request: object) -> object:
+        found: Callable[..., object] = getattr(import_module(f"orchestrator.agent.{module}"), name)
+        return found(*request)
+
+    return answer
 
 
 def _without_items(answer: Callable[[Any], object]) -> Handler:
