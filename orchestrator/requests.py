@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+VERSION_HEADER = "Orchestrator-Version"
+"""In which each answer says what version of the program the daemon runs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Up:

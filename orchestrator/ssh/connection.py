@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 
 import paramiko
 
@@ -91,7 +92,8 @@ def _reach(
         return sock
     *before, last = target.jumps
     hop = resolve(last, jump=",".join(before) or None)
-    connection = opened.enter_context(_connect(hop, deadline, hops_left - 1))
+    named = replace(deadline, host=f"jump host {hop.name}")
+    connection = opened.enter_context(_connect(hop, named, hops_left - 1))
     return _through(connection, target, deadline)
 
 

@@ -14,6 +14,7 @@ from orchestrator.wire.codec import (
     read_frame,
 )
 from orchestrator.wire.host import (
+    PROTOCOL_VERSION,
     Capture,
     Captured,
     CloseSessions,
@@ -26,8 +27,8 @@ from orchestrator.wire.host import (
     Place,
     Type,
 )
-from orchestrator.wire.pruning import Prune, Pruned
 from orchestrator.wire.ownership import Claim, Claimed
+from orchestrator.wire.pruning import Prune, Pruned
 from orchestrator.wire.repository import (
     Changes,
     ChangesList,
@@ -74,8 +75,6 @@ from orchestrator.wire.workers import (
     Watched,
     Worktree,
 )
-
-PROTOCOL_VERSION = 1
 
 __all__ = [
     "FRAME_LIMIT_BYTES",

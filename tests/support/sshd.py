@@ -90,6 +90,16 @@ class Sshd:
         env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "TMUX_TMPDIR": str(self.tmux_folder)}
         subprocess.run(["tmux", *arguments], env=env, check=True, timeout=20)
 
+    def rotate_host_key(self) -> None:
+        """Show another key from the next connection on, as after a rebuild."""
+        for name in ("host_key", "host_key.pub"):
+            (self.folder / name).unlink()
+        make_key(self.folder / "host_key")
+        self._server.send_signal(signal.SIGHUP)
+        eventually(
+            lambda: self.log.count("Server listening") > 1 and _listens(self.port), message="listens again"
+        )
+
     def write_bashrc(self, text: str) -> None:
         (self.home / ".bashrc").write_text(text)
 
