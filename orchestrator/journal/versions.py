@@ -17,11 +17,9 @@ def require_readable(connection: sqlite3.Connection, path: Path, version: int, n
     """Raises: JournalError: the file has a later version than this program reads."""
     if version > newest:
         writer = _last_writer(connection)
-        raise JournalError(
-            f"{path} was written by a newer orchestrator{f' {writer}' if writer else ''}: it has journal version "
-            f"{version}, this one reads up to {newest}.",
-            NEWER,
-        )
+        newer = f"a newer orchestrator {writer}" if writer else "a newer orchestrator"
+        numbers = f"it has journal version {version}, this one reads up to {newest}"
+        raise JournalError(f"{path} was written by {newer}: {numbers}.", NEWER)
 
 
 def with_writer(connection: sqlite3.Connection, error: JournalError) -> JournalError:
