@@ -44,7 +44,10 @@ POLL_LIMIT_KB = 50.0
 RESIDENT_LIMIT_MB = 150.0
 BACK_LIMIT_S = 3.0
 TOKEN = "benchmrk"
-IDLE_S = 20.0
+SETTLE_S = 30.0
+"""What a daemon does once when it comes, the forecast and the ageing among it, is over by then."""
+
+IDLE_S = 30.0
 
 
 def measure(runs: int) -> Iterator[Figure]:
@@ -283,7 +286,7 @@ def _came(project: Project, pid: int, begun: float) -> Iterator[Figure]:
 
 
 def _at_rest(pid: int) -> Iterator[Figure]:
-    time.sleep(5.0)
+    time.sleep(SETTLE_S)
     daemon = next(process for process in processes() if process.pid == pid)
     yield Figure(
         what=f"daemon's memory, {HOSTS * EACH} workers on {HOSTS} hosts over SSH",
