@@ -51,33 +51,40 @@ IDLE_S = 30.0
 
 
 def measure(runs: int) -> Iterator[Figure]:
-    with scene(20) as project, run_sshd(project.folder / "farm", "h0") as sshd:
-        _name_hosts(project, sshd)
-        with patch.dict(os.environ, project.env):
-            plan = load_plan(project.root / "waves.yaml")
-            state = replayed(tuple(_history(plan)))
-            yield from _polls("over pipes", _without_ssh(plan), state, project, runs)
-            yield from _polls("over SSH", plan, state, project, runs)
-            yield from _daemon(project, plan, state)
+    with _farm(HOSTS, EACH) as (project, plan, state):
+        yield from _polls("over pipes", _without_ssh(plan), state, project, runs)
+        yield from _polls("over SSH", plan, state, project, runs)
+        yield from _daemon(project, plan, state, at_rest=True)
+    with _farm(1, HOSTS * EACH) as (project, plan, state):
+        yield from _daemon(project, plan, state, at_rest=False)
 
 
 # --- the scene ------------------------------------------------------------------------------------
 
 
-def _name_hosts(project: Project, sshd: Sshd) -> None:
-    """One server under fifty names, each with a folder of its own, and a plan that uses them."""
-    names = [f"h{number}" for number in range(HOSTS)]
+@contextmanager
+def _farm(hosts: int, each: int) -> Iterator[tuple[Project, Plan, State]]:
+    with scene(20) as project, run_sshd(project.folder / "farm", "h0") as sshd:
+        _name_hosts(project, sshd, hosts, each)
+        with patch.dict(os.environ, project.env):
+            plan = load_plan(project.root / "waves.yaml")
+            yield project, plan, replayed(tuple(_history(plan)))
+
+
+def _name_hosts(project: Project, sshd: Sshd, hosts: int, each: int) -> None:
+    """One server under many names, each with a folder of its own, and a plan that uses them."""
+    names = [f"h{number}" for number in range(hosts)]
     project.env["ORCHESTRATOR_SSH_CONFIG"] = str(sshd.config)
     sshd.config.write_text(sshd.config.read_text().replace("Host h0\n", "Host h*\n"))
-    hosts = "".join(
+    described = "".join(
         f"  {name}: {{ssh: {name}, root: {sshd.home}/{name}, python: {sys.executable}}}\n" for name in names
     )
     streams = "".join(
         f"      {name}-w{number}: {{branch: p/{name}-{number}, host: {name}, run: sleep 3600}}\n"
         for name in names
-        for number in range(EACH)
+        for number in range(each)
     )
-    project.plan(f"version: 1\nproject: p\nhosts:\n{hosts}waves:\n  1:\n    workstreams:\n{streams}")
+    project.plan(f"version: 1\nproject: p\nhosts:\n{described}waves:\n  1:\n    workstreams:\n{streams}")
 
 
 def _without_ssh(plan: Plan) -> Plan:
@@ -217,35 +224,26 @@ def _carried(sites: Sequence[Site]) -> int | None:
 # --- the daemon -----------------------------------------------------------------------------------
 
 
-def _daemon(project: Project, plan: Plan, state: State) -> Iterator[Figure]:
+def _daemon(project: Project, plan: Plan, state: State, *, at_rest: bool) -> Iterator[Figure]:
     home = find_home(project.root)
     home.state.create()
     journal = Journal.open(home.state.journal)
     journal.append(_history(plan), datetime.now(timezone.utc))
     journal.close()
-    yield Figure(
-        what=f"{3 * HOSTS * EACH} facts replayed", ours=seconds(lambda: _replay(home.state.journal)), unit="s"
-    )
-    sites = Sites(plan, home)
+    sites, names = Sites(plan, home), [name for name in plan.hosts if name != "local"]
     with ThreadPoolExecutor(HOSTS) as pool:
-        list(pool.map(sites.site, plan.hosts))
-    opened = [sites.site(name) for name in plan.hosts if name != "local"]
+        opened = list(pool.map(sites.site, names))
     with _launched(opened, plan, state):
         sites.close_all()
         begun = time.monotonic()
         daemon = _start(project)
         try:
-            yield from _came(project, daemon.pid, begun)
-            yield from _at_rest(daemon.pid)
+            yield from _came(project, daemon.pid, len(names), begun)
+            if at_rest:
+                yield from _at_rest(daemon.pid)
         finally:
             daemon.kill()
             daemon.wait()
-
-
-def _replay(path: Path) -> State:
-    journal = Journal.read(path)
-    assert journal is not None
-    return journal.state()
 
 
 def _start(project: Project) -> subprocess.Popen[bytes]:
@@ -259,7 +257,7 @@ def _start(project: Project) -> subprocess.Popen[bytes]:
         )
 
 
-def _came(project: Project, pid: int, begun: float) -> Iterator[Figure]:
+def _came(project: Project, pid: int, hosts: int, begun: float) -> Iterator[Figure]:
     from orchestrator.client import Client
 
     client = Client(find_home(project.root).state)
@@ -274,7 +272,7 @@ def _came(project: Project, pid: int, begun: float) -> Iterator[Figure]:
 
     until(answered, "every host has answered")
     yield Figure(
-        what=f"daemon back: {HOSTS} hosts connected and all {HOSTS * EACH} workers seen, on the cores of one",
+        what=f"daemon back: {HOSTS * EACH} workers seen on {hosts} hosts, agents on the same cores",
         ours=time.monotonic() - begun,
         unit="s",
         limit=BACK_LIMIT_S,
