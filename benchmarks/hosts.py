@@ -74,7 +74,7 @@ def _farm(hosts: int, each: int) -> Iterator[tuple[Project, Plan, State]]:
 def _name_hosts(project: Project, sshd: Sshd, hosts: int, each: int) -> None:
     """One server under many names, each with a folder of its own, and a plan that uses them."""
     names = [f"h{number}" for number in range(hosts)]
-    project.env["ORCHESTRATOR_SSH_CONFIG"] = str(sshd.config)
+    project.env |= {"ORCHESTRATOR_SSH_CONFIG": str(sshd.config), "ORCHESTRATOR_POLL_S": "1"}
     sshd.config.write_text(sshd.config.read_text().replace("Host h0\n", "Host h*\n"))
     described = "".join(
         f"  {name}: {{ssh: {name}, root: {sshd.home}/{name}, python: {sys.executable}}}\n" for name in names

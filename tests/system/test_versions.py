@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from orchestrator.agent.launches import exit_of
 from orchestrator.client import Client, OtherVersion
 from orchestrator.settings import StatePaths
 from orchestrator.supervise.records import read_exit
-from tests.support.project import Project
+from tests.support.eventually import eventually
+from tests.support.project import COMMAND, PATIENCE_S, Project
 
 OLDER = "0.0.9"
 
@@ -40,17 +42,17 @@ def older(tmp_path: Path) -> str:
 
 
 def test_the_daemon_is_renewed_under_running_workers(project: Project, older: str, tmp_path: Path) -> None:
-    present, go = project.env["PYTHONPATH"], tmp_path / "go"
+    go = tmp_path / "go"
     run = f"until test -e {go}; do sleep 0.1; done; exit"
     project.workstreams(f"a: {{branch: w/a, run: '{run} 0'}}", f"b: {{branch: w/b, run: '{run} 2'}}")
-    project.env["PYTHONPATH"] = older
-    project.ok("up")
-    project.env["PYTHONPATH"] = present
+    older_env = {**project.env, "PYTHONPATH": older}
+    subprocess.run([*COMMAND, "up"], cwd=project.root, env=older_env, check=True, timeout=PATIENCE_S)
     _the_older_daemon_is_not_understood(project)
     assert "the workers stay" in project.ok("down", "--keep-workers").out
     project.ok("up")
     assert [e["version"] for e in project.events("DaemonStarted")] == [OLDER, __version__]
-    assert project.until("a", "running")["heartbeat_age_s"] is not None
+    eventually(lambda: project.status("a")["heartbeat_age_s"] is not None, 20, "its beat is understood")
+    assert project.state_of("a") == "running"
     go.touch()
     assert project.until("a", "done")["attempt"] == 1
     assert project.until("b", "failed")["exit_code"] == 2
