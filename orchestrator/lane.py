@@ -85,7 +85,8 @@ class Lane:
                 self._look(*due)
                 self._failures = 0
             except Superseded:
-                self.probe(*due)
+                with self._wake:
+                    self._newest = self._newest or due
             except OrchestratorError as error:
                 self._silent(error)
             except Exception:
