@@ -20,20 +20,20 @@ def observe(site: Site, plan: Plan, state: State) -> HostAnswered:
         HostUnreachable: nothing is known about them.
     """
     asked_at = time.monotonic()
-    boot_id, launches = _look(site, _watched(site, plan, state))
+    news, launches = _look(site, _watched(site, plan, state))
     return HostAnswered(
         host=site.host.name,
         asked_at=asked_at,
-        boot_id=boot_id,
+        boot_id=news.boot_id,
         launches=launches,
         gpus_of_gates=gpus_of_gates(site.home, site.host),
-        disk_free_bytes=seen.disk_free_bytes,
-        disk_total_bytes=seen.disk_total_bytes,
+        disk_free_bytes=news.disk_free_bytes,
+        disk_total_bytes=news.disk_total_bytes,
     )
 
 
-def _look(site: Site, watched: tuple[wire.Watched, ...]) -> tuple[str, tuple[LaunchSeen, ...]]:
-    """The boot id, and all launches: those that the answer leaves out look as they did."""
+def _look(site: Site, watched: tuple[wire.Watched, ...]) -> tuple[wire.News, tuple[LaunchSeen, ...]]:
+    """The answer, and all launches: those that the answer leaves out look as they did."""
     memory = site.memory
     same = memory.number > 0 and memory.watched == watched
     request = wire.Look(
@@ -44,7 +44,7 @@ def _look(site: Site, watched: tuple[wire.Watched, ...]) -> tuple[str, tuple[Lau
     memory.seen |= {one.launch: one for one in news.launches}
     if not same:
         memory.seen = {one.launch: memory.seen[one.launch] for one in watched}
-    return news.boot_id, tuple(memory.seen[one.launch] for one in watched)
+    return news, tuple(memory.seen[one.launch] for one in watched)
 
 
 def _watched(site: Site, plan: Plan, state: State) -> tuple[wire.Watched, ...]:

@@ -33,7 +33,13 @@ class Looks:
             self._number += 1
             self._told = {one.launch: self._since(one) for one in seen.launches}
             news = tuple(one for number, one in self._told.values() if number > request.since)
-            return News(boot_id=seen.boot_id, number=self._number, launches=news)
+            return News(
+                boot_id=seen.boot_id,
+                number=self._number,
+                launches=news,
+                disk_free_bytes=seen.disk_free_bytes,
+                disk_total_bytes=seen.disk_total_bytes,
+            )
 
     def _since(self, one: LaunchSeen) -> tuple[int, LaunchSeen]:
         before = self._told.get(one.launch)

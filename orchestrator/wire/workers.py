@@ -214,6 +214,8 @@ class News:
     boot_id: str
     number: int
     launches: tuple[LaunchSeen, ...]
+    disk_free_bytes: int | None = None
+    disk_total_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
