@@ -68,6 +68,7 @@ class Levers:
     environment: Callable[[Mapping[str, str]], None]
     run: Callable[[r.Errand, Talk], None]
     pull: Callable[[Sequence[str], Talk], None]
+    take_over: Callable[[Sequence[str]], None]
     leave: Callable[[str], None]
     view: Callable[[], View]
 
@@ -133,12 +134,15 @@ class Answers:
         refuse_not_built(plan)
         _refuse_removed(view.state, plan)
         names = chosen_names(plan, request.names, request.wave)
+        for host in request.take_over:
+            require_host(plan, host)
         if plan.digest != view.plan.digest:
             self._levers.write([f.PlanRead(source=plan.source, digest=plan.digest)])
         self._levers.adopt(plan)
         self._levers.environment(request.env)
         if set(names) == set(plan.workstreams):
             self._levers.write(lifted_by_up(view.state, request.by))
+        self._levers.take_over(request.take_over)
         before = {name: view.state.of(name).launches for name in names}
         asked = [
             n for n in names if startable(view.state.of(n).phase) and not _came_too_late(view.state, plan, n)
@@ -252,6 +256,11 @@ def _nearest(name: str, known: Mapping[Any, Any]) -> str:
     return f"did you mean {near[0]}?" if near else "it has: " + ", ".join(known)
 
 
+def require_host(plan: Plan, name: str) -> None:
+    if name not in plan.hosts:
+        raise UsageError(f"the plan has no host {name!r}.", _nearest(name, plan.hosts))
+
+
 def require_wave(plan: Plan, number: int) -> WaveNumber:
     if number not in plan.waves:
         known = ", ".join(str(n) for n in plan.waves)
@@ -320,21 +329,24 @@ def _started(view: View, status: Status, names: Sequence[str], before: Mapping[s
     refused = [w.name for w in chosen if _launch_refused(view, w.name)]
     launched = [w.name for w in chosen if view.state.of(w.name).launches > before[w.name]]
     silent = {h.name for h in status.hosts if h.reachable is False}
+    unreached = {w.host for w in chosen if w.state in ("waiting", "starting") and w.host in silent}
     return {
         "workstreams": [asdict(w) for w in chosen],
         "started": [name for name in launched if name not in refused],
         "refused": refused,
-        "unreachable": sorted({w.host for w in chosen if w.state == "waiting" and w.host in silent}),
+        "unreachable": sorted(unreached),
     }
 
 
 def _on_its_way(view: View, workstream: WorkstreamStatus) -> bool:
+    seen = view.observation.hosts.get(workstream.host)
+    if seen is not None and seen.reachable is False:
+        return False  # nobody knows for how long: whoever asked must hear of the others
     phase = view.state.of(workstream.name).phase
     if workstream.state == "starting" or isinstance(phase, Stopping):
         return True
     if workstream.state != "waiting":
         return False
-    seen = view.observation.hosts.get(workstream.host)
     if seen is None or seen.reachable is None:
         return True
     looks = seen.census is not None and seen.census.is_pending

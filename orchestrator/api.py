@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,10 +15,13 @@ from typing import Any, Protocol, get_args
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from orchestrator import __version__
 from orchestrator import requests as r
 from orchestrator.codec import WireError, build
 from orchestrator.errors import JournalError
@@ -86,12 +89,13 @@ class Api:
 
     def _app(self) -> Starlette:
         return Starlette(
+            middleware=[Middleware(_SayingVersion)],
             routes=[
                 Route("/v1/status", self._status),
                 Route("/v1/events", self._events),
                 Route("/metrics", self._metrics),
                 Route("/v1/ask", self._ask, methods=["POST"]),
-            ]
+            ],
         )
 
     async def _status(self, request: HttpRequest) -> Response:
@@ -129,6 +133,22 @@ class Api:
         return StreamingResponse(_lines(talk), media_type="application/x-ndjson")
 
 
+class _SayingVersion:
+    """Every answer names the version of the program that gave it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def named(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                version = (r.VERSION_HEADER.lower().encode(), __version__.encode())
+                message["headers"] = [*message.get("headers", ()), version]
+            await send(message)
+
+        await self._app(scope, receive, named)
+
+
 async def _lines(talk: Talk) -> AsyncIterator[str]:
     try:
         while True:
@@ -147,7 +167,8 @@ def _parse(body: bytes) -> r.Request:
         raise WireError("the request is too large")
     document = json.loads(body)
     if not isinstance(document, dict) or document.get("is") not in _REQUESTS:
-        raise WireError("not a request this daemon knows")
+        kind = document.get("is") if isinstance(document, dict) else document
+        raise WireError(f"{kind!r:.80} is no request that this daemon knows")
     fields = {key: value for key, value in document.items() if key != "is"}
     request: r.Request = build(_REQUESTS[document["is"]], fields)
     return request

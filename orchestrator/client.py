@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator import __version__
 from orchestrator.errors import ExitStatus, OrchestratorError
-from orchestrator.requests import Request
+from orchestrator.requests import VERSION_HEADER, Request
 from orchestrator.settings import StatePaths
 
 if TYPE_CHECKING:
@@ -30,6 +31,17 @@ class NoDaemon(OrchestratorError):
 
 class NoAnswer(OrchestratorError):
     """A daemon listens but gives no proper answer."""
+
+
+class OtherVersion(NoAnswer):
+    """The daemon and this program do not understand each other."""
+
+    def __init__(self, theirs: str | None, why: str) -> None:
+        runs = f"runs version {theirs}" if theirs else "runs an older version"
+        super().__init__(f"the daemon {runs}, this is {__version__}: {why}.", _RENEW)
+
+
+_RENEW = "orchestrator down --keep-workers && orchestrator up, with one version; the workers stay"
 
 
 class Answer(OrchestratorError):
@@ -59,7 +71,8 @@ class Client:
         Raises:
             NoDaemon: none listens.
         """
-        document: dict[str, Any] = json.load(self._open("GET", "/v1/status", timeout_s=STATUS_DEADLINE_S))
+        response = self._open("GET", "/v1/status", timeout_s=STATUS_DEADLINE_S)
+        document: dict[str, Any] = json.load(response, object_hook=_reading(response))
         return document
 
     def ask(self, request: Request, say: Callable[[str], None]) -> Any:
@@ -71,14 +84,15 @@ class Client:
         """
         from orchestrator.codec import encode  # not for `status`, which is asked every second
 
-        for line in self._open("POST", "/v1/ask", body=json.dumps(encode(request))):
-            message = json.loads(line)
+        response = self._open("POST", "/v1/ask", body=json.dumps(encode(request)))
+        for line in response:
+            message = json.loads(line, object_hook=_reading(response))
             if "say" in message:
                 say(message["say"])
             elif "refused" in message:
                 refused = message["refused"]
                 raise Answer(refused["message"], refused["hint"], refused["exit_status"])
-            else:
+            elif "answer" in message:
                 return message["answer"]
         raise NoDaemon("the daemon ended before it answered.", _where_to_look(self._paths))
 
@@ -107,7 +121,11 @@ class Client:
         except (HTTPException, OSError) as error:
             raise self._no_answer(error) from error
         if response.status >= 400:
-            raise NoAnswer(f"the daemon answered {response.status}: {response.read(500).decode()}")
+            theirs = response.getheader(VERSION_HEADER)
+            said = response.read(500).decode(errors="replace")
+            if theirs != __version__:
+                raise OtherVersion(theirs, f"it answered {response.status}, {said}")
+            raise NoAnswer(f"the daemon answered {response.status}: {said}")
         return response
 
     def _connect(self, timeout_s: float | None) -> socket.socket:
@@ -124,6 +142,28 @@ class Client:
 
     def _no_answer(self, error: Exception) -> OrchestratorError:
         return OrchestratorError(f"the daemon does not answer: {error}", f"see {self._paths.log}")
+
+
+class _Foreign(dict[str, Any]):
+    """An object of another version's answer: what is missing in it is no bug."""
+
+    theirs: str | None
+
+    def __missing__(self, key: str) -> Any:
+        raise OtherVersion(self.theirs, f"its answer has no {key!r}")
+
+
+def _reading(response: HTTPResponse) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+    theirs = response.getheader(VERSION_HEADER)
+    if theirs == __version__:
+        return None
+
+    def foreign(plain: dict[str, Any]) -> dict[str, Any]:
+        found = _Foreign(plain)
+        found.theirs = theirs
+        return found
+
+    return foreign
 
 
 def _no_daemon() -> NoDaemon:

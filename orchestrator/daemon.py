@@ -23,7 +23,7 @@ from contextlib import suppress
 from errno import EDQUOT, EIO, ENOSPC, EROFS
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO
+from typing import IO, NoReturn
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -54,7 +54,7 @@ from orchestrator.plan_file import load_plan
 from orchestrator.results import ResultsWatch, known_pulls
 from orchestrator.saving import SavingWatch
 from orchestrator.settings import POLL_S, StatePaths
-from orchestrator.site import Home, Site, Sites, find_home
+from orchestrator.site import Claims, Home, Site, Sites, find_home
 from orchestrator.talk import Talk
 
 HARVEST_EVERY_S = 5.0
@@ -84,16 +84,13 @@ class Daemon:
         daemon = DaemonStatus(running=True, pid=os.getpid())
         self._loop = Loop(journal, plan, daemon, self._inbox, self._hooks())
         self._loop.write(_opening_facts(self._loop.view.state, plan))
-        self._sites = Sites(plan, home)
+        self._claims = Claims(home.owner)
+        self._sites = Sites(plan, home, self._claims)
         self._lanes: dict[HostName, Lane] = {}
         self._answers = Answers(self._levers())
-        self._harvest = Harvest(lambda: DaemonDesk(self, Talk()), self._inbox)
-        self._forecast = ForecastWatch(
-            lambda: DaemonDesk(self, Talk()), lambda host: self._loop.view.observation.reachable(host)
-        )
-        self._ageing = Ageing(
-            lambda: DaemonDesk(self, Talk()), lambda host: self._loop.view.observation.reachable(host)
-        )
+        self._harvest = Harvest(lambda: DaemonDesk(self, Talk()), self._is_reachable, self._inbox)
+        self._forecast = ForecastWatch(lambda: DaemonDesk(self, Talk()), self._is_reachable)
+        self._ageing = Ageing(lambda: DaemonDesk(self, Talk()), self._is_reachable)
         self._results = ResultsWatch(
             lambda: DaemonDesk(self, Talk()),
             lambda name, seen: self._inbox.put(ResultsSeen(workstream=name, seen=seen)),
@@ -195,6 +192,7 @@ class Daemon:
             environment=self._environment,
             run=self._run_errand,
             pull=lambda names, talk: self._results.pull_now(names, talk),
+            take_over=self._take_over,
             leave=self.leave,
             view=lambda: self._loop.view,
         )
@@ -213,7 +211,7 @@ class Daemon:
             lane.probe(view.plan, view.state)
         if time.monotonic() >= self._harvest_at and has_finished(view.plan, view.state):
             self._harvest_at = time.monotonic() + HARVEST_EVERY_S
-            self._harvest.look()
+            self._harvest.look(view.plan)
         if is_worth_a_look(view.state):
             self._forecast.look()
         self._ageing.look()
@@ -230,9 +228,19 @@ class Daemon:
         for name in [name for name in self._lanes if name not in plan.hosts]:
             self._lanes.pop(name).close()
 
+    def _is_reachable(self, host: HostName) -> bool:
+        return self._loop.view.observation.reachable(host)
+
     def _environment(self, env: Mapping[str, str]) -> None:
         if env:
             self._caller_env = dict(env)
+
+    def _take_over(self, hosts: Sequence[str]) -> None:
+        for host in map(HostName, hosts):
+            self._claims.take_over(host)
+            self._sites.close(host)
+            self._loop.forget_host(host)
+            self._lanes[host].hurry()
 
     def _run_errand(self, errand: r.Errand, talk: Talk) -> None:
         threading.Thread(target=self._perform, args=(errand, talk), name="errand", daemon=True).start()
@@ -378,8 +386,15 @@ def main() -> None:
         serve(Path(sys.argv[1]))
     except OrchestratorError as error:
         print(f"error: {error}" + (f" ({error.hint})" if error.hint else ""), file=sys.stderr)  # noqa: T201
-        raise SystemExit(int(error.exit_status)) from None
-    raise SystemExit(int(ExitStatus.DONE))
+        leave_now(error.exit_status)
+    leave_now(ExitStatus.DONE)
+
+
+def leave_now(status: int) -> NoReturn:
+    """End the process without its threads: one may wait minutes for a host, all can be repeated."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(status))
 
 
 if __name__ == "__main__":

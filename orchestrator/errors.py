@@ -48,6 +48,9 @@ class Bug(OrchestratorError):
 class HostUnreachable(OrchestratorError):
     """A host gave no answer. Nothing is known about what runs there."""
 
+    needs_person = False
+    """Whether trying again is in vain until somebody mends something."""
+
 
 class CommandFailed(OrchestratorError):
     """An outside program failed: the message names it, the hint holds the end of its stderr."""

@@ -54,6 +54,9 @@ class HostSilent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TipsRead:
+    """`tips` holds what is known now of the workstreams `names`."""
+
+    names: frozenset[str]
     tips: Tips
 
 

@@ -119,14 +119,20 @@ class Link:
                 thread.join(_CLOSE_WAIT_S)
 
     def _greet(self, deadline_s: float) -> wire.HostFacts:
-        facts = self.call(wire.Hello(), deadline_s=deadline_s)
+        try:
+            facts = self.call(wire.Hello(), deadline_s=deadline_s)
+        except (AgentBug, Refused) as error:
+            raise self._other_version(error.message.splitlines()[-1]) from error
         if not isinstance(facts, wire.HostFacts) or facts.protocol != wire.PROTOCOL_VERSION:
-            spoken = getattr(facts, "protocol", "none")
-            raise AgentBug(
-                f"the agent on {self.name} speaks protocol {spoken}, this program {wire.PROTOCOL_VERSION}",
-                "install the same version of orchestrator on both ends",
-            )
+            raise self._other_version(f"it speaks protocol {getattr(facts, 'protocol', 'none')}")
         return facts
+
+    def _other_version(self, why: str) -> AgentBug:
+        return AgentBug(
+            f"the agent on {self.name} is of another version than this program, which speaks protocol "
+            f"{wire.PROTOCOL_VERSION}: {why}",
+            "install the same version of orchestrator on both ends",
+        )
 
     def _ask(self, request: object) -> tuple[int, queue.SimpleQueue[dict[str, Any] | None]]:
         answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from queue import Empty, SimpleQueue
@@ -107,23 +107,21 @@ class Loop:
 
     def write(self, facts: Iterable[Fact]) -> None:
         """Make facts durable, then fold them. Facts that no longer fit are dropped and logged."""
-        state, fitting, entered = self.view.state, [], dict(self.view.observation.phase_since)
-        now = time.monotonic()
+        state, fitting = self.view.state, []
         for fact in facts:
             try:
-                after = state.after(fact)
+                state = state.after(fact)
             except ImpossibleFact as error:
                 log.warning("outdated", reason=str(error))
                 continue
-            for name in after.workstreams:
-                if after.of(name).phase is not state.of(name).phase:
-                    entered[name] = now
-            state = after
             fitting.append(fact)
         if not fitting:
             return
         entries = self._journal.append(fitting, datetime.now(timezone.utc))
-        observation = with_ends(replace(self.view.observation, phase_since=entered), fitting, now)
+        entered = dict.fromkeys(_in_new_phases(self.view.state, state), time.monotonic())
+        since = {**self.view.observation.phase_since, **entered}
+        observation = replace(self.view.observation, phase_since=since)
+        observation = with_ends(observation, fitting, time.monotonic())
         self.view = replace(self.view, state=state, observation=observation, last_entry=entries[-1].id)
         if self.view.last_entry - self._kept_entry >= SNAPSHOT_EVERY:
             self.keep_snapshot()
@@ -138,6 +136,10 @@ class Loop:
 
     def adopt(self, plan: Plan) -> None:
         self.view = replace(self.view, plan=plan)
+
+    def forget_host(self, host: str) -> None:
+        """Whether it answers is not known until the next look."""
+        self._host_seen(host, HostSeen())
 
     def _taken(self) -> list[Message]:
         """Everything in the inbox; blocks for the first."""
@@ -158,10 +160,10 @@ class Loop:
                 self._answered(message)
             case HostSilent():
                 self._silent(message)
-            case TipsRead(tips=tips):
-                self.view = replace(self.view, tips=tips)
             case ResultsSeen(workstream=name, seen=seen):
                 self.view = replace(self.view, observation=self.view.observation.with_results(name, seen))
+            case TipsRead(names=names, tips=tips):
+                self.view = replace(self.view, tips=self.view.tips.replaced(names, tips))
             case Asked():
                 self._hooks.asked(self.view, message)
             case Tick():
@@ -238,3 +240,9 @@ def _seen(message: HostAnswered) -> HostSeen:
         census_at=message.asked_at - (age_s or 0.0),
         disk=message.disk,
     )
+
+
+def _in_new_phases(before: State, after: State) -> Iterator[str]:
+    for name, record in after.workstreams.items():
+        if record is not before.workstreams.get(name) and record.phase is not before.of(name).phase:
+            yield name

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+VERSION_HEADER = "Orchestrator-Version"
+"""In which each answer says what version of the program the daemon runs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Up:
     """Start what is idle or stopped, after reading the plan again. Empty `names`: all.
 
-    `env` is the caller's environment: workers on this machine get it, never the tmux server's.
-    Answered, when all that can start has started, by `{"workstreams": [status…], "started": [name…],
-    "refused": [name…], "unreachable": [host…]}`.
+    `env` is the caller's environment: workers on this machine get it, never the tmux server's. `take_over`
+    names hosts that another daemon owns, from now on ours. Answered, when all that can start has started,
+    by `{"workstreams": [status…], "started": [name…], "refused": [name…], "unreachable": [host…]}`.
     """
 
     names: tuple[str, ...] = ()
     wave: int | None = None
     env: dict[str, str] = field(default_factory=dict)
     by: str = ""
+    take_over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

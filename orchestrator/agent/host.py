@@ -11,7 +11,7 @@ import time
 from functools import cache
 from pathlib import Path
 
-from orchestrator.errors import CommandFailed
+from orchestrator.errors import CommandFailed, Refused
 from orchestrator.supervise.records import boot_id as read_boot_id
 from orchestrator.wire import PROTOCOL_VERSION, Hello, HostFacts, Inspect, Inspection
 
@@ -20,7 +20,10 @@ _SYSTEMD_RUNS = Path("/run/systemd/system")
 _LINGER = Path("/var/lib/systemd/linger")
 
 
-def hello(_: Hello) -> HostFacts:
+def hello(request: Hello) -> HostFacts:
+    """Raises: Refused: whoever asks speaks another protocol."""
+    if request.protocol != PROTOCOL_VERSION:
+        raise Refused(f"the agent speaks protocol {PROTOCOL_VERSION}, whoever asks {request.protocol}")
     return HostFacts(
         protocol=PROTOCOL_VERSION,
         pid=os.getpid(),

@@ -26,7 +26,11 @@ UNBORN = "orchestrator-unborn"
 
 
 def open_repository(request: OpenRepository) -> Place:
-    """Raises: Refused: the directory is another's."""
+    """Whoever asks may read what is there; see `ownership` for who may change it.
+
+    Raises:
+        Refused: the directory is none of ours.
+    """
     try:
         if request.repository is not None:
             return _place(git.Git(Path(request.repository).expanduser()))
@@ -42,20 +46,27 @@ def open_repository(request: OpenRepository) -> Place:
 
 
 def _own_clone(folder: Path, owner: str) -> Place:
-    owner_file = folder / ".git" / "orchestrator" / "owner"
-    if owner_file.exists():
-        found = owner_file.read_text(encoding="utf-8").strip()
-        if found != owner:
-            raise Refused(
-                f"{folder} belongs to another project: {found}",
-                f"choose another `root`, or remove {owner_file} there if that repository is gone",
-            )
+    state = folder / ".git" / "orchestrator"
+    if former_owner(state) is not None:
         return _place(git.Git(folder))
     if folder.exists() and not _is_unfinished(folder):
         raise Refused(f"{folder} is not empty and not ours", "move it away, or choose another `root`")
     place = _place(git.init(folder, UNBORN))
-    owner_file.write_text(owner + "\n", encoding="utf-8")
+    write_owner(state, owner)
     return place
+
+
+def former_owner(state: Path) -> str | None:
+    """Who made the clone, or claimed it last; None for a repository that is no clone of ours."""
+    try:
+        return (state / "owner").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+
+
+def write_owner(state: Path, owner: str) -> None:
+    """Agents of versions without fences read this file, and refuse everybody else."""
+    (state / "owner").write_text(owner + "\n", encoding="utf-8")
 
 
 def _is_unfinished(folder: Path) -> bool:

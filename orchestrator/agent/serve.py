@@ -10,35 +10,23 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, BinaryIO
 
-from orchestrator.agent import (
-    cleaning,
-    gates,
-    host,
-    kept,
-    launches,
-    logs,
-    outcome,
-    panes,
-    pruning,
-    repository,
-    results,
-    saving,
-    stacks,
-    starting,
-    toolchain,
-    uncommitted,
-)
+from orchestrator.agent import host, repository
 from orchestrator.agent.environment import clean_environment
 from orchestrator.agent.gpus import GpuWatch
-from orchestrator.agent.look import Look
+from orchestrator.agent.host_look import HostLook
+from orchestrator.agent.looks import Looks
+from orchestrator.agent.ownership import Ownership
 from orchestrator.agent.refusals import DISK_ERRORS
 from orchestrator.agent.survivors import end_survivors
 from orchestrator.agent.watch import Watch, read_metrics
 from orchestrator.errors import OrchestratorError, Refused
 from orchestrator.wire import (
     Capture,
+    Claim,
+    Claimed,
     CleanWorkstream,
     CloseSessions,
     CommitWork,
@@ -49,8 +37,8 @@ from orchestrator.wire import (
     Hello,
     Inspect,
     ListResults,
+    Look,
     OpenRepository,
-    Place,
     Probe,
     Prune,
     PushBranch,
@@ -82,48 +70,68 @@ Handler = Callable[[Any, Emit], object]
 
 def handlers() -> dict[type, Handler]:
     """What answers each request: `(request, emit)` to the reply, `emit` sending items before it."""
+    ownership = Ownership()
     gpus = GpuWatch()
+    seeing = HostLook(Watch(), gpus)
+    mine = ownership.guarded
     single: dict[type, Callable[[Any], object]] = {
         Hello: host.hello,
         Inspect: host.inspect,
-        OpenRepository: _open_repository,
+        OpenRepository: ownership.open_repository,
+        Claim: _claiming(ownership),
         ReadTips: repository.read_tips,
-        ReadToolchain: toolchain.read_toolchain,
+        ReadToolchain: _late("toolchain", "read_toolchain"),
         ReadChanges: repository.read_changes,
-        ReadUncommitted: uncommitted.read_uncommitted,
-        PushBranch: repository.push_branches,
-        Probe: Look(Watch(), gpus).probe,
+        ReadUncommitted: _late("uncommitted", "read_uncommitted"),
+        PushBranch: mine(repository.push_branches),
+        Probe: seeing.probe,
+        Look: ownership.marking(Looks(seeing).look),
         ReadGpus: lambda _: gpus.latest(),
         ReadMetrics: read_metrics,
-        ReadOutcome: outcome.read_outcome,
-        ReadLog: logs.read_log,
-        DumpStacks: stacks.dump,
-        Capture: panes.capture,
-        Type: panes.type_text,
-        CloseSessions: panes.close_sessions,
-        CleanWorkstream: cleaning.clean,
-        Prune: pruning.prune,
-        CommitWork: saving.commit_work,
-        RunKept: kept.run_kept,
-        ReadKept: kept.read_kept,
-        StopKept: kept.stop_kept,
-        ForgetKept: kept.forget_kept,
+        ReadOutcome: _late("outcome", "read_outcome"),
+        ReadLog: _late("logs", "read_log"),
+        DumpStacks: mine(_late("stacks", "dump")),
+        Capture: _late("panes", "capture"),
+        Type: mine(_late("panes", "type_text")),
+        CloseSessions: mine(_late("panes", "close_sessions")),
+        CleanWorkstream: mine(_late("cleaning", "clean")),
+        Prune: mine(_late("pruning", "prune")),
+        CommitWork: mine(_late("saving", "commit_work")),
+        RunKept: _late("kept", "run_kept"),
+        ReadKept: _late("kept", "read_kept"),
+        StopKept: _late("kept", "stop_kept"),
+        ForgetKept: _late("kept", "forget_kept"),
     }
     streamed: dict[type, Handler] = {
-        Start: starting.start,
-        Stop: launches.stop,
-        RunGates: gates.run_gates,
-        ListResults: results.list_results,
-        HashResults: results.hash_results,
+        Start: mine(_late("starting", "start")),
+        Stop: mine(_late("launches", "stop")),
+        RunGates: mine(_late("gates", "run_gates")),
+        ListResults: _late("results", "list_results"),
+        HashResults: _late("results", "hash_results"),
     }
     return streamed | {kind: _without_items(answer) for kind, answer in single.items()}
 
 
-def _open_repository(request: OpenRepository) -> Place:
-    """Also the moment to end, aside, what an earlier agent's launches left behind."""
-    place = repository.open_repository(request)
-    threading.Thread(target=end_survivors, args=(place,), daemon=True).start()
-    return place
+def _claiming(ownership: Ownership) -> Callable[[Claim], Claimed]:
+    """Also the moment to end, aside, what launches left behind while nobody was there."""
+
+    def claim(request: Claim) -> Claimed:
+        claimed = ownership.claim(request)
+        threading.Thread(target=end_survivors, args=(request.place,), daemon=True).start()
+        return claimed
+
+    return claim
+
+
+def _late(module: str, name: str) -> Callable[..., object]:
+    """A handler whose module is read when it is first asked for: libtmux and what goes with it cost a
+    fifth of a second of a core, and a daemon that comes back meets many agents at once."""
+
+    def answer(*request: object) -> object:
+        found: Callable[..., object] = getattr(import_module(f"orchestrator.agent.{module}"), name)
+        return found(*request)
+
+    return answer
 
 
 def _without_items(answer: Callable[[Any], object]) -> Handler:

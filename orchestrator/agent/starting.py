@@ -224,7 +224,13 @@ def _require_ended(run: _Run, job: _Job, panes: Sequence[Pane]) -> None:
         if not launch or workstream_of(folder) != job.name:
             raise CannotStart("taken", f"a tmux session {session} exists that is not of this workstream")
         if launch != job.launch and supervise.is_running(folder):
-            raise CannotStart("taken", f"the session {session} still runs the launch {launch}")
+            socket = run.tmux.socket_name
+            end = f"tmux {'' if socket == 'default' else f'-L {socket} '}kill-session -t '={session}'"
+            raise CannotStart(
+                "taken",
+                f"the session {session} still runs the launch {launch}, which another daemon began; "
+                f"let it end, or end it on its host: {end}",
+            )
 
 
 def _plan(run: _Run, job: _Job, looked: worktrees.Looked) -> bool:

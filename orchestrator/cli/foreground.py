@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator.cli.daemon import say
 from orchestrator.cli.failures import tell_error
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from orchestrator.requests import Up
 
 
-def run_in_foreground(here: Here, plan: Plan, request: Up, *, as_json: bool) -> int:
-    """The exit status. Returns when the daemon was told to leave."""
-    from orchestrator.daemon import serve
+def run_in_foreground(here: Here, plan: Plan, request: Up, *, as_json: bool) -> NoReturn:
+    """Ends this process when the daemon was told to leave."""
+    from orchestrator.daemon import leave_now, serve
 
     if here.client.is_running():
         raise Refused("a daemon runs already.", "orchestrator down ends it; or leave out --foreground")
     _log_to_stderr()
     threading.Thread(target=_ask, args=(here, plan, request, as_json), name="up", daemon=True).start()
     serve(here.plan_file)
-    return ExitStatus.INTERRUPTED if _why_it_left(here) == "SIGINT" else ExitStatus.DONE
+    leave_now(ExitStatus.INTERRUPTED if _why_it_left(here) == "SIGINT" else ExitStatus.DONE)
 
 
 def _log_to_stderr() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.cli.here import Here
-from orchestrator.errors import Refused
+from orchestrator.errors import HostUnreachable, Refused
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import HostName, Plan
     from orchestrator.site import Site, Sites
 
+T = TypeVar("T")
 OpenSite = Callable[["HostName"], "Site"]
 
 
@@ -43,3 +45,26 @@ def open_sites(here: Here, plan: Plan) -> Iterator[OpenSite]:
         closed = True
         for found in opened:
             found.close_all()
+
+
+def within(seconds: float, asked: Mapping[HostName, Callable[[], T]]) -> dict[HostName, T | Exception]:
+    """What each returns or raises, all asked at once; one that takes longer is a host without answer.
+
+    A thread that still waits for its host does not keep the process from ending.
+    """
+    answers: dict[HostName, T | Exception] = {}
+
+    def ask(host: HostName, act: Callable[[], T]) -> None:
+        try:
+            answers[host] = act()
+        except Exception as error:  # noqa: BLE001 - it is told where the answers are read
+            answers[host] = error
+
+    threads = [threading.Thread(target=ask, args=one, daemon=True) for one in asked.items()]
+    for thread in threads:
+        thread.start()
+    give_up_at = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, give_up_at - time.monotonic()))
+    late = HostUnreachable(f"no answer within {seconds:g} s")
+    return {host: answers.get(host, late) for host in asked}

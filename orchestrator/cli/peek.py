@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.here import find_here
-from orchestrator.cli.hosts import open_sites
+from orchestrator.cli.hosts import open_sites, within
 from orchestrator.cli.names import chosen
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.printing import styled, tell, tell_json
 from orchestrator.errors import CommandFailed, HostUnreachable, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from orchestrator.cli.hosts import OpenSite
     from orchestrator.core.plan import HostName, Plan
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 SCREEN_LINES = 60
+PATIENCE_S = 6.0
+"""A host that takes longer is left out: the others are not to wait for it."""
 
 
 def peek(
@@ -55,23 +57,36 @@ class _Seen:
 
 
 def _look(open_site: OpenSite, plan: Plan, names: tuple[str, ...], lines: int) -> _Seen:
-    from orchestrator.wire import Capture
-
     sessions: dict[HostName, list[str]] = {}
     for name in names:
         workstream = plan.workstream(name)
         sessions.setdefault(workstream.host, []).append(plan.session(workstream.name))
     seen = _Seen()
-    for host, asked in sessions.items():
-        try:
-            request = Capture(tmux_socket=plan.tmux_socket, sessions=tuple(asked), lines=SCREEN_LINES + lines)
-            found = open_site(host).call(request).panes
-            seen.panes.update(found)
-            missing = (session for session in asked if session not in found)
-            seen.foreign.update(_foreign(open_site(host), plan, missing))
-        except HostUnreachable as error:
-            seen.silent[host] = error.message
+    looks = {host: _look_at(open_site, plan, host, asked, lines) for host, asked in sessions.items()}
+    for host, found in within(PATIENCE_S, looks).items():
+        if isinstance(found, HostUnreachable):
+            seen.silent[host] = found.message
+        elif isinstance(found, Exception):
+            raise found
+        else:
+            seen.panes.update(found.panes)
+            seen.foreign.update(found.foreign)
     return seen
+
+
+def _look_at(
+    open_site: OpenSite, plan: Plan, host: HostName, sessions: list[str], lines: int
+) -> Callable[[], _Seen]:
+    def look() -> _Seen:
+        from orchestrator.wire import Capture
+
+        request = Capture(tmux_socket=plan.tmux_socket, sessions=tuple(sessions), lines=SCREEN_LINES + lines)
+        site = open_site(host)
+        panes = site.call(request).panes
+        missing = (session for session in sessions if session not in panes)
+        return _Seen(panes=panes, foreign=_foreign(site, plan, missing))
+
+    return look
 
 
 def _foreign(site: Site, plan: Plan, sessions: Iterable[str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ def report_start(plan: Plan, answer: Document) -> None:
     if not lines or not (answer["started"] or answer["refused"] or answer["unreachable"]):
         tell(f"nothing to do: {_counts(streams)}")
     for host in answer["unreachable"]:
-        tell(f"{styled('!', 'yellow')} host {host} does not answer; its workers start when it does")
+        tell(f"{styled('!', 'yellow')} host {host} is out of reach; its workers start when it is back")
 
 
 def tell_forecast(here: Here, plan: Plan, names: Sequence[str], as_json: bool) -> None:

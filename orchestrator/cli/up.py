@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,10 +24,11 @@ from orchestrator.cli.options import AnyNames, AsJson, PlanFile, wave_number
 from orchestrator.cli.plan import load_startable_plan
 from orchestrator.cli.printing import note, tell, tell_json
 from orchestrator.cli.start_report import report_start, tell_forecast
-from orchestrator.errors import ExitStatus
+from orchestrator.errors import ExitStatus, UsageError
 from orchestrator.requests import Down, Up
 
 if TYPE_CHECKING:
+    from orchestrator.cli.here import Here
     from orchestrator.core.plan import Plan
 
 
@@ -37,6 +39,10 @@ def up(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would start; change nothing.")] = False,
     foreground: Annotated[bool, typer.Option("--foreground", help="Run the daemon here.")] = False,
+    take_over: Annotated[
+        list[str] | None,
+        typer.Option("--take-over", metavar="HOST", help="Take a host from the daemon that owns it."),
+    ] = None,
     plan: PlanFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,9 +58,10 @@ def up(
         tell_forecast(here, loaded, wanted, as_json)
         return
     require_same_plan(here)
-    request = Up(names=wanted, env=dict(os.environ), by=user_name())
+    hosts = tuple(take_over or ())
+    request = Up(names=wanted, env=dict(os.environ), by=user_name(), take_over=hosts)
     if foreground:
-        raise typer.Exit(run_in_foreground(here, loaded, request, as_json=as_json))
+        run_in_foreground(here, loaded, request, as_json=as_json)
     answer = running_daemon(here).ask(request, say)
     if as_json:
         tell_json(answer)
@@ -63,12 +70,22 @@ def up(
     _exit_as(answer)
 
 
-def down(names: AnyNames = None, plan: PlanFile = None, as_json: AsJson = False) -> None:
+def down(
+    names: AnyNames = None,
+    keep_workers: Annotated[
+        bool, typer.Option("--keep-workers", help="End the daemon only, as before an upgrade.")
+    ] = False,
+    plan: PlanFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Stop the workers and, without names, the daemon.
 
     Worktrees and branches stay. Returns when everything has ended.
     """
     here = find_here(plan)
+    if keep_workers:
+        _end_the_daemon(here, names, as_json)
+        return
     wanted = names_meant(here, names) if names else ()
     client = here.client
     if not client.is_running():
@@ -87,6 +104,22 @@ def down(names: AnyNames = None, plan: PlanFile = None, as_json: AsJson = False)
     if answer["left"]:
         warn(f"not known to have ended, their hosts do not answer: {' '.join(answer['left'])}")
         raise typer.Exit(ExitStatus.OUTSIDE)
+
+
+def _end_the_daemon(here: Here, names: list[str] | None, as_json: bool) -> None:
+    """By a signal, which a daemon of any version understands."""
+    from orchestrator.client import NoDaemon
+
+    if names:
+        raise UsageError("--keep-workers ends the daemon, which serves all workstreams: leave out the names.")
+    try:
+        pid = here.client.status()["daemon"]["pid"]
+    except NoDaemon:
+        _tell_stopped({"stopped": [], "left": []}, as_json, "no daemon runs")
+        return
+    os.kill(pid, signal.SIGTERM)
+    wait_until_gone(here, pid)
+    _tell_stopped({"stopped": [], "left": []}, as_json, "the daemon has ended; the workers stay")
 
 
 def _wanted(plan: Plan, names: list[str] | None, wave: int | None) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -38,6 +38,12 @@ class Tips:
 
     commits: Mapping[str, CommitId] = field(default_factory=dict)
     green: frozenset[tuple[str, str, CommitId]] = frozenset()
+
+    def replaced(self, names: Collection[str], fresh: Tips) -> Tips:
+        """With what `fresh` knows of these workstreams, and of the others what was known."""
+        commits = {name: commit for name, commit in self.commits.items() if name not in names}
+        green = frozenset(one for one in self.green if one[0] not in names)
+        return Tips(commits={**commits, **fresh.commits}, green=green | fresh.green)
 
     def is_green(self, workstream: Workstream) -> bool:
         """Whether no gate holds it back. Gates that only warn do not, nor do those of its wave."""

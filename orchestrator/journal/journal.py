@@ -15,6 +15,7 @@ from orchestrator.errors import JournalError
 from orchestrator.journal import snapshot
 from orchestrator.journal.archive import archived_entries
 from orchestrator.journal.entry import SALVAGE, Entry, read_entry
+from orchestrator.journal.versions import require_readable, with_writer
 
 VERSION = 2
 """The newest that is understood: 1 holds every entry, 2 is what has some in an archive beside it."""
@@ -98,6 +99,12 @@ class Journal:
         Raises:
             JournalError: an entry this version cannot read.
         """
+        try:
+            yield from self._entries(after)
+        except JournalError as error:
+            raise with_writer(self._connection, error) from error
+
+    def _entries(self, after: int) -> Iterator[Entry]:
         query = "SELECT id, at, kind, body FROM facts WHERE id > ? ORDER BY id"
         # The first row is taken before the archive is looked at: what is moved there meanwhile stays here.
         rows = self._connection.execute(query, (after,))
@@ -148,6 +155,5 @@ def _hint(error: sqlite3.Error, otherwise: str = SALVAGE) -> str:
 def _check_version(connection: sqlite3.Connection, path: Path) -> int:
     version: int
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
-        raise JournalError(f"{path} was written by a newer orchestrator (journal version {version}).")
+    require_readable(connection, path, version, VERSION)
     return version

@@ -51,6 +51,8 @@ def _of_daemon(fact: Fact) -> str | None:
             return f"removed {fact.files} old files, {fact.bytes} bytes"
         case f.HostLost():
             return f"does not answer: {fact.reason}"
+        case f.HostTakenOver():
+            return f"taken over from {fact.before}"
         case f.HostBack():
             return f"answers; boot {fact.boot_id}"
         case f.DrainAsked():

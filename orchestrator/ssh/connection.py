@@ -6,7 +6,9 @@ import logging
 import socket
 import subprocess
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Any
 
 import paramiko
 
@@ -81,7 +83,7 @@ def _connect(target: Target, deadline: Deadline, hops_left: int) -> SshConnectio
 
 def _reach(
     target: Target, deadline: Deadline, hops_left: int, opened: ExitStack
-) -> socket.socket | paramiko.Channel:
+) -> socket.socket | _HopChannel:
     """A stream to the target's SSH port: direct, by a command, or through the last jump host."""
     if target.proxy_command is not None:
         return _run_proxy(target.proxy_command, opened)
@@ -91,19 +93,21 @@ def _reach(
         return sock
     *before, last = target.jumps
     hop = resolve(last, jump=",".join(before) or None)
-    connection = opened.enter_context(_connect(hop, deadline, hops_left - 1))
+    named = replace(deadline, host=f"jump host {hop.name}")
+    connection = opened.enter_context(_connect(hop, named, hops_left - 1))
     return _through(connection, target, deadline)
 
 
-def _through(connection: SshConnection, target: Target, deadline: Deadline) -> paramiko.Channel:
+def _through(connection: SshConnection, target: Target, deadline: Deadline) -> _HopChannel:
     try:
-        return connection.transport.open_channel(
+        channel = connection.transport.open_channel(
             "direct-tcpip",
             (target.address, target.port),
             ("127.0.0.1", 0),
             window_size=WINDOW_BYTES,
             timeout=deadline.left_s("asking the jump host"),
         )
+        return _HopChannel(channel)
     except (paramiko.SSHException, EOFError) as error:
         deadline.left_s("asking the jump host")
         hop = connection.target.name
@@ -111,6 +115,24 @@ def _through(connection: SshConnection, target: Target, deadline: Deadline) -> p
             f"jump host {hop} cannot reach {target.address} port {target.port}: {_words(error)}",
             f"try: ssh {hop} nc -vz {target.address} {target.port}",
         ) from error
+
+
+class _HopChannel:
+    """A jump host's channel, as the socket of the connection behind it.
+
+    Closing a channel writes to the hop. Where the hop is gone that raises, in the middle of paramiko's
+    own cleaning up, which then wakes nobody who waits for the connection behind.
+    """
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def close(self) -> None:
+        with suppress(EOFError, OSError, paramiko.SSHException):
+            self._channel.close()
 
 
 def _dial(target: Target, deadline: Deadline) -> socket.socket:
@@ -173,13 +195,13 @@ def _run_proxy(command: str, opened: ExitStack) -> socket.socket:
 
 
 def _handshake(
-    sock: socket.socket | paramiko.Channel, target: Target, deadline: Deadline, opened: ExitStack
+    sock: socket.socket | _HopChannel, target: Target, deadline: Deadline, opened: ExitStack
 ) -> paramiko.Transport:
     """A transport whose keys are exchanged and whose host key is the known one."""
     known = known_keys(target.known_hosts, target.known_name)
     done = threading.Event()
     try:
-        transport = paramiko.Transport(sock)
+        transport = paramiko.Transport(sock)  # type: ignore[arg-type]  # what a Channel can, it can
         opened.callback(transport.close)
         transport.banner_timeout = deadline.left_s("the SSH handshake")
         transport.handshake_timeout = deadline.left_s("the SSH handshake")

@@ -8,14 +8,22 @@ from orchestrator.errors import HostUnreachable
 class HostKeyUnknown(HostUnreachable):
     """Nobody has said yet that this machine's key is the right one."""
 
+    needs_person = True
+
 
 class HostKeyChanged(HostUnreachable):
     """The machine shows another key than the one that is known: nothing was sent to it."""
+
+    needs_person = True
 
 
 class LoginRefused(HostUnreachable):
     """The machine answers and takes none of our keys."""
 
+    needs_person = True
+
 
 class PythonUnusable(HostUnreachable):
     """We can log in, but no Python there runs the agent."""
+
+    needs_person = True

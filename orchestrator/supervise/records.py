@@ -55,7 +55,19 @@ class ExitRecord:
         self.detail = detail
 
 
-_FIELDS = frozenset(ExitRecord.__init__.__annotations__) - {"return"}
+_BLANK_EXIT: Mapping[str, Any] = {
+    "launch": "",
+    "attempt": 1,
+    "stage": "",
+    "exit_code": None,
+    "signal": None,
+    "cause": "",
+    "ended": 0.0,
+    "elapsed_s": 0.0,
+    "leftovers": 0,
+    "step": None,
+    "detail": "",
+}
 
 
 def leads_out(results: str, cwd: str) -> bool:
@@ -73,12 +85,11 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def read_exit(state: str) -> ExitRecord | None:
+    """None when there is none yet. What another version added is passed over, what it lacks is blank."""
     found = read_json(f"{state}/exit.json")
-    try:
-        # A later version may have written more.
-        return ExitRecord(**{name: value for name, value in found.items() if name in _FIELDS})
-    except TypeError:
+    if not isinstance(found.get("cause"), str):
         return None
+    return ExitRecord(**{name: found.get(name, blank) for name, blank in _BLANK_EXIT.items()})
 
 
 def reserve(path: str) -> None:

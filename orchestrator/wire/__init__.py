@@ -15,6 +15,7 @@ from orchestrator.wire.codec import (
     read_frame,
 )
 from orchestrator.wire.host import (
+    PROTOCOL_VERSION,
     Capture,
     Captured,
     CloseSessions,
@@ -29,6 +30,7 @@ from orchestrator.wire.host import (
     Type,
 )
 from orchestrator.wire.keepalive import ForgetKept, KeptPart, KeptRun, ReadKept, RunKept, StopKept
+from orchestrator.wire.ownership import Claim, Claimed
 from orchestrator.wire.pruning import Prune, Pruned
 from orchestrator.wire.repository import (
     Changes,
@@ -67,7 +69,9 @@ from orchestrator.wire.workers import (
     Finished,
     Launch,
     LogPart,
+    Look,
     Metrics,
+    News,
     NotStarted,
     Outcome,
     Probe,
@@ -87,8 +91,6 @@ from orchestrator.wire.workers import (
     Worktree,
 )
 
-PROTOCOL_VERSION = 1
-
 __all__ = [
     "FRAME_LIMIT_BYTES",
     "MAGIC",
@@ -99,6 +101,8 @@ __all__ = [
     "Changes",
     "ChangesList",
     "Checkout",
+    "Claim",
+    "Claimed",
     "CleanWorkstream",
     "Cleaned",
     "CloseSessions",
@@ -125,7 +129,9 @@ __all__ = [
     "LaunchSeen",
     "ListResults",
     "LogPart",
+    "Look",
     "Metrics",
+    "News",
     "NotStarted",
     "OpenRepository",
     "Outcome",

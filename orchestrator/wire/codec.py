@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestrator.codec import WireError, build, encode
-from orchestrator.wire import cleaning, host, keepalive, pruning, repository, results, workers
+from orchestrator.wire import cleaning, host, keepalive, ownership, pruning, repository, results, workers
 
 MAGIC = b"\x00orc"
 FRAME_LIMIT_BYTES = 64 * 1024 * 1024
@@ -21,7 +21,7 @@ _HEADER = struct.Struct(">4sI")
 
 MESSAGES: dict[str, type[Any]] = {
     name: value
-    for module in (host, workers, repository, cleaning, pruning, results, keepalive)
+    for module in (host, workers, repository, cleaning, pruning, results, keepalive, ownership)
     for name, value in vars(module).items()
     if isinstance(value, type) and dataclasses.is_dataclass(value)
 }

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PROTOCOL_VERSION = 2
+"""Raised by whatever an agent, or a daemon, of the version before would not understand."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """Who are you? Answered by `HostFacts`."""
+    """Who are you? Answered by `HostFacts`, refused by an agent of another protocol."""
+
+    protocol: int = PROTOCOL_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,6 +202,31 @@ class Stacks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What is new of the launches on the host since the answer of this number. Answered by `News`.
+
+    `since` 0 asks for everything. Where `place` is None, what is looked at is as last asked on this link.
+    """
+
+    place: Place | None = None
+    launches: tuple[Watched, ...] | None = None
+    since: int = 0
+    gpus: bool = False
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """Of the launches asked for, those that look otherwise than in answer `since`; all are known with it."""
+
+    boot_id: str
+    number: int
+    launches: tuple[LaunchSeen, ...]
+    census: Census | None = None
+    disk: Disk | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadMetrics:
     """The metrics a run wrote. Answered by `Metrics`.
 

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.agent import gpus
 from orchestrator.agent.gpus import GpuWatch
-from orchestrator.agent.look import Look, fullest_disk
+from orchestrator.agent.host_look import HostLook, fullest_disk
 from orchestrator.agent.watch import Watch
 from orchestrator.core.devices import Census
 from orchestrator.wire import Place, Probe
@@ -103,7 +103,7 @@ def test_a_hanging_driver_delays_no_answer(driver: Driver, tmp_path: Path) -> No
     place = Place(
         repository=str(tmp_path), common_dir=str(tmp_path), state=str(tmp_path), worktrees=str(tmp_path / "w")
     )
-    look = Look(Watch(), watch)
+    look = HostLook(Watch(), watch)
     answered = threading.Event()
 
     def ask() -> None:
@@ -125,7 +125,7 @@ def test_nobody_counts_devices_unasked(driver: Driver, tmp_path: Path) -> None:
         repository=str(tmp_path), common_dir=str(tmp_path), state=str(tmp_path), worktrees=str(tmp_path / "w")
     )
     driver.hang()
-    seen = Look(Watch(), GpuWatch()).probe(Probe(place=place, launches=()))
+    seen = HostLook(Watch(), GpuWatch()).probe(Probe(place=place, launches=()))
     assert seen.census is None
     assert seen.disk is not None and seen.disk.total_bytes > seen.disk.free_bytes > 0
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.wire import (
+    PROTOCOL_VERSION,
     Failure,
     Finished,
     Hello,
@@ -154,3 +155,9 @@ def test_only_the_standard_library_libtmux_and_gitpython_are_imported() -> None:
 def test_inspect_answers_through_the_stream(agent: Agent) -> None:
     agent.send(1, Inspect(folder="/"))
     assert agent.answer()[2].disk_total_bytes > 0
+
+
+def test_who_speaks_another_protocol_is_refused(agent: Agent) -> None:
+    agent.send(1, Hello(protocol=PROTOCOL_VERSION + 1))
+    said = f"the agent speaks protocol {PROTOCOL_VERSION}, whoever asks {PROTOCOL_VERSION + 1}"
+    assert agent.answer() == (1, "error", Failure(kind="refused", message=said))

@@ -151,8 +151,10 @@ def test_it_finds_a_repository_and_makes_a_clone(stage: Stage, tmp_path: Path) -
     root = tmp_path / "made"
     made = stage.call(wire.OpenRepository(project="p", owner="me", root=str(root)))
     assert Path(made.repository) == root / "p"
-    with pytest.raises(Refused, match="belongs to another"):
-        stage.call(wire.OpenRepository(project="p", owner="you", root=str(root)))
+    assert stage.call(wire.OpenRepository(project="p", owner="you", root=str(root))) == made
+    assert stage.call(wire.Claim(place=made, owner="you", daemon="d", take_over=True)).taken_from == "me"
+    with pytest.raises(Refused, match="taken over by you"):
+        stage.call(wire.Claim(place=made, owner="me", daemon="e", fence=1))
 
 
 def test_a_worker_starts_works_and_saves_when_stopped(stage: Stage) -> None:

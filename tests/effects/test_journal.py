@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 
+from orchestrator import __version__
 from orchestrator.codec import build, plain_fields
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact
@@ -114,3 +115,26 @@ def test_every_fact_survives_its_own_document() -> None:
         if set(entry["body"]) == fields:
             complete.add(entry["kind"])
     assert complete == {kind.__name__ for kind in get_args(Fact)}
+
+
+def test_a_journal_that_a_later_version_wrote_to_is_not_to_be_moved_away(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "state.db")
+    journal.append([f.DaemonStarted(pid=1, version="9.1")], NOW)
+    connection = sqlite3.connect(tmp_path / "state.db")
+    connection.execute("INSERT INTO facts (at, kind, body) VALUES ('', 'WorkerPraised', '{}')")
+    connection.commit()
+    with pytest.raises(
+        JournalError, match=r"kind WorkerPraised\. .*last written by orchestrator 9.1"
+    ) as unread:
+        journal.state()
+    assert (
+        unread.value.hint
+        == f"install that version, or a later one; this is {__version__}. Nothing was changed"
+    )
+    connection.execute("PRAGMA user_version=99")
+    connection.commit()
+    for opening in (Journal.open, Journal.read):
+        with pytest.raises(JournalError, match=r"newer orchestrator 9.1: it has journal version 99") as newer:
+            opening(tmp_path / "state.db")
+        assert newer.value.hint == unread.value.hint
+    assert connection.execute("PRAGMA user_version").fetchone() == (99,)

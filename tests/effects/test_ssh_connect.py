@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import HostUnreachable
+from orchestrator.link import open_link
 from orchestrator.ssh import HostKeyChanged, HostKeyUnknown, LoginRefused, connect
 from orchestrator.ssh.settings import resolve, split_destination
+from orchestrator.wire import Hello
 from tests.support.eventually import eventually
 from tests.support.sshd import Sshd, make_key, run_sshd
 
@@ -230,6 +233,21 @@ def test_through_jump_hosts(sshd: Sshd, tmp_path: Path) -> None:
 def test_a_jump_host_that_cannot_reach_the_target(sshd: Sshd) -> None:
     text = failure(sshd, HostUnreachable, ssh="127.0.0.1:1", jump="gpu")
     assert "jump host gpu cannot reach 127.0.0.1 port 1" in text
+
+
+@pytest.mark.parametrize("way", ["ProxyJump gpu,middle", "ProxyJump middle\nHost middle\n  ProxyJump gpu"])
+def test_an_agent_behind_two_jump_hosts(sshd: Sshd, tmp_path: Path, way: str) -> None:
+    with run_sshd(tmp_path / "m", "middle") as middle, run_sshd(tmp_path / "i", "inner") as inner:
+        sshd.configure(f"Host inner\n  {way}\n{middle.config.read_text()}\n{inner.config.read_text()}")
+        with open_link(inner.host(python=sys.executable), deadline_s=15) as link:
+            assert link.facts.home == str(inner.home)
+            assert [server.log.count("Accepted publickey") for server in (sshd, middle, inner)] == [1, 1, 1]
+            middle.kill_connections()
+            with pytest.raises(HostUnreachable, match="lost the agent on inner"):
+                link.call(Hello(), deadline_s=10)
+        middle.freeze()
+        text = failure(inner, HostUnreachable, deadline_s=1.5)
+        assert "jump host middle did not answer within 1.5 s" in text
 
 
 def test_jump_hosts_in_a_circle(sshd: Sshd) -> None:

@@ -31,6 +31,7 @@ PidFile none
 UsePAM no
 UseDNS no
 StrictModes no
+MaxStartups 100
 PermitRootLogin yes
 PasswordAuthentication no
 Subsystem sftp internal-sftp
@@ -83,6 +84,21 @@ class Sshd:
         """Make this public key the only known one of the server."""
         public = (self.folder / f"{key}.pub").read_text()
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public}")
+
+    def tmux(self, *arguments: str) -> None:
+        """As somebody who logged in there types it."""
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "TMUX_TMPDIR": str(self.tmux_folder)}
+        subprocess.run(["tmux", *arguments], env=env, check=True, timeout=20)
+
+    def rotate_host_key(self) -> None:
+        """Show another key from the next connection on, as after a rebuild."""
+        for name in ("host_key", "host_key.pub"):
+            (self.folder / name).unlink()
+        make_key(self.folder / "host_key")
+        self._server.send_signal(signal.SIGHUP)
+        eventually(
+            lambda: self.log.count("Server listening") > 1 and _listens(self.port), message="listens again"
+        )
 
     def write_bashrc(self, text: str) -> None:
         (self.home / ".bashrc").write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.support.eventually import eventually
 from tests.support.project import Project
-from tests.support.sshd import Sshd
+from tests.support.sshd import Sshd, make_key
 
 
 @pytest.fixture
@@ -106,6 +107,30 @@ def test_an_unknown_host_key_is_said_with_what_to_type(remote: Project, sshd: Ss
     assert remote.state_of("a") == "waiting"
     sshd.know("host_key")
     remote.until("a", "done", within_s=60)
+
+
+def test_keys_change_under_a_running_daemon(remote: Project, sshd: Sshd) -> None:
+    remote.workstreams("a: {branch: w/a, run: 'sleep 90'}", head=head(sshd))
+    remote.ok("up")
+    for name in ("id", "id.pub"):
+        (sshd.folder / name).unlink()
+    make_key(sshd.folder / "id")
+    sshd.kill_connections()
+    eventually(lambda: f"tried {sshd.folder}/id" in reason(remote), 20, "our new key is not known there yet")
+    shutil.copy(sshd.folder / "id.pub", sshd.folder / "authorized_keys")
+    eventually(lambda: reachable(remote) is True, 20, "the new key is taken without a restart")
+    sshd.rotate_host_key()
+    sshd.kill_connections()
+    eventually(lambda: "THE HOST KEY OF gpu" in reason(remote), 20, "the host shows another key")
+    assert f"ssh-keygen -f {sshd.known_hosts} -R" in reason(remote)
+    sshd.know("host_key")
+    eventually(lambda: reachable(remote) is True, 20, "its new key is known, without a restart")
+    assert remote.state_of("a") == "running" and len(remote.events("Launched")) == 1
+
+
+def reason(project: Project) -> str:
+    hosts = project.ok("status", "--json").json["hosts"]
+    return str(next(h["reason"] for h in hosts if h["name"] == "gpu"))
 
 
 def test_one_host_refused_does_not_delay_the_other(remote: Project, sshd: Sshd) -> None:

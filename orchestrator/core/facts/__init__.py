@@ -26,6 +26,7 @@ from orchestrator.core.facts.daemon import (
     HostBack,
     HostLost,
     HostPruned,
+    HostTakenOver,
     JournalArchived,
     JournalBegun,
     PlanRead,
@@ -89,6 +90,7 @@ Fact = (
     | PlanRead
     | HostLost
     | HostBack
+    | HostTakenOver
     | StartAsked
     | StopAsked
     | RestartAsked
@@ -166,6 +168,7 @@ __all__ = [
     "HostBack",
     "HostLost",
     "HostPruned",
+    "HostTakenOver",
     "InputAwaited",
     "InputGiven",
     "JournalArchived",

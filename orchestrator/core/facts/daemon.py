@@ -54,6 +54,14 @@ class HostLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostTakenOver:
+    """From now on this daemon changes things there; `before` did until now."""
+
+    host: str
+    before: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostBack:
     host: str
     boot_id: str

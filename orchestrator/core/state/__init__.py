@@ -48,6 +48,7 @@ Noted = (
     | f.HostLost
     | f.HostBack
     | f.HostPruned
+    | f.HostTakenOver
     | f.JournalArchived
     | f.GateFinished
     | f.GateRetried

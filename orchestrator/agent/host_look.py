@@ -14,7 +14,7 @@ from orchestrator.wire import Probe, Seen
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class HostLook:
     watch: Watch
     gpus: GpuWatch
 
