@@ -26,17 +26,8 @@ _QUIET_CONTEXTS = {"no_grad", "inference_mode", "autocast", "suppress", "catch_w
 _COUNTS = {"n", "num", "count", "size", "shape", "length", "batch", "seed", "device", "dtype", "dim", "k"}
 _COUNTS |= {"max", "min", "top", "steps", "width", "height", "channels", "number", "verbose", "debug"}
 _TEXT_VERBS = {"generate", "complete", "chat", "ask", "query", "answer", "respond", "prompt", "infer"}
-_ASKED = {
-    "prompt",
-    "prompts",
-    "question",
-    "message",
-    "messages",
-    "query",
-    "instruction",
-    "conversation",
-    "text",
-}
+_SAID = {"prompt", "prompts", "question", "message", "messages", "instruction", "conversation"}
+_ASKED = _SAID | {"query", "text"}
 _ASKED |= {
     "trajectory",
     "context",
@@ -359,8 +350,10 @@ def _is_canned(
     inputs: Sequence[str],
 ) -> bool:
     """A function that should think, and answers with texts that stand in the code."""
-    asks = _TEXT_VERBS & set(words(node.name)[:1]) and _ASKED & {name.lower() for name in inputs}
-    return bool(asks) and all(v.template and not v.mask & STATE for v, _ in answers)
+    given = {name.lower() for name in inputs}
+    if not _TEXT_VERBS & set(words(node.name)[:1]) or any(v.mask & STATE for v, _ in answers):
+        return False
+    return bool(_SAID & given) or (bool(_ASKED & given) and all(v.template for v, _ in answers))
 
 
 def _passes_through(node: FunctionNode, body: Sequence[ast.stmt], inputs: Sequence[str]) -> bool:

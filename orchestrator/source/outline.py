@@ -10,6 +10,7 @@ from itertools import chain
 from orchestrator.source.bodies import read_function
 from orchestrator.source.facts import Class, Facts, Function, Import
 from orchestrator.source.liveness import FunctionNode, docstring, live
+from orchestrator.source.members import follows, parts_of, remembers
 from orchestrator.source.naming import dotted, tail
 from orchestrator.source.nodes import Nodes, statements, walk
 from orchestrator.source.parsing import Module
@@ -171,7 +172,7 @@ def is_literal(node: ast.expr | None) -> bool:
 
 def _class(node: ast.ClassDef, constants: frozenset[str], imports: dict[str, str], idles: bool) -> Class:
     body = live(node.body[1:] if docstring(node.body) else node.body)
-    own = constants | _constant_attributes(node, body)
+    own = constants | _constant_attributes(node, body) | _tables(node)
     if idles:
         own |= _idle_layers(node)
     methods = [
@@ -194,6 +195,8 @@ def _class(node: ast.ClassDef, constants: frozenset[str], imports: dict[str, str
         stores=any(map(_stores, inits)),
         only_keeps=all(map(_only_keeps, inits)),
         decorated=bool(node.decorator_list),
+        parts=parts_of(node),
+        remembers=not follows(node) or remembers(node),
     )
 
 
@@ -221,6 +224,34 @@ def _constant_attributes(node: ast.ClassDef, body: Sequence[ast.stmt]) -> frozen
         for name, literal in _attribute_assignments(method, receiver):
             (constant if literal else variable).add(f"self.{name}")
     return frozenset(constant - variable)
+
+
+def _tables(node: ast.ClassDef) -> frozenset[str]:
+    """Attributes that hold a display of literals from `__init__` on, and are only looked up in."""
+    written: dict[str, int] = {}
+    for assign in (n for n in walk(node) if isinstance(n, ast.Assign) and is_literal(n.value)):
+        shown = isinstance(assign.value, (ast.List, ast.Dict, ast.Tuple)) and bool(walk(assign.value)[3:])
+        names = [t.attr for t in assign.targets if isinstance(t, ast.Attribute) and shown]
+        written |= {name: written.get(name, 0) + 1 for name in names}
+    looked = set(map(id, _looked_up(node)))
+    for one in (n for n in walk(node) if isinstance(n, ast.Attribute) and n.attr in written):
+        if isinstance(one.ctx, ast.Load) and id(one) not in looked:
+            written[one.attr] = 0
+        written[one.attr] -= isinstance(one.ctx, ast.Store)
+    return frozenset(f"self.{name}" for name, left in written.items() if left == 0)
+
+
+def _looked_up(node: ast.ClassDef) -> Iterator[ast.expr]:
+    for one in walk(node):
+        match one:
+            case ast.Subscript(value=value, ctx=ast.Load()) | ast.For(iter=value):
+                yield value
+            case ast.Attribute(value=value, attr="get" | "items" | "keys" | "values"):
+                yield value
+            case ast.Compare(comparators=values):
+                yield from values
+            case ast.Call(func=func, args=values) if tail(func) in {"len", "choice", "enumerate", "sorted"}:
+                yield from values
 
 
 def _idle_layers(node: ast.ClassDef) -> frozenset[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from orchestrator.source.naming import dotted, tail
+from orchestrator.source.naming import dotted, tail, words_of
 from orchestrator.source.nodes import walk
 
 INPUT, STATE, RANDOM, SIZE, HASH = 1, 2, 4, 8, 16
@@ -27,50 +27,23 @@ _DRAWN = {"rand", "randn", "randint", "rand_like", "randn_like", "randint_like",
 _DRAWN |= {"choice", "choices", "sample", "randperm", "permutation", "token_hex", "uuid4", "getrandbits"}
 _DRAWN |= {"random_sample", "standard_normal", "integers", "randbytes", "multinomial_like"}
 _SPREAD = {"uniform", "normal", "gauss", "normalvariate", "triangular", "betavariate"}
-_DRAWN_INTO = {
-    "normal_",
-    "uniform_",
-    "random_",
-    "bernoulli_",
-    "exponential_",
-    "cauchy_",
-    "log_normal_",
-    "shuffle",
-}
+_DRAWN_INTO = words_of("normal_ uniform_ random_ bernoulli_ exponential_ cauchy_ log_normal_ shuffle")
 _HASH_ROOTS = {"hashlib", "zlib", "binascii", "xxhash", "mmh3"}
 _RANDOM_ROOTS = {"random", "secrets", "uuid"}
 _PURE_ROOTS = {"torch", "numpy", "math", "cmath", "statistics", "jax", "tensorflow", "itertools", "functools"}
 _PURE_ROOTS |= {"operator", "copy", "collections", "string", "decimal", "fractions", "scipy"}
+_PURE_ROOTS |= {"json", "re", "textwrap"}
 _WORLD = {"load", "loads", "open", "fromfile", "memmap", "hub", "jit", "cuda", "distributed", "loadtxt"}
 _WORLD |= {"genfromtxt", "from_numpy", "read_file", "is_available", "device_count", "get_rng_state"}
 _BUILTINS = {"dict", "list", "tuple", "set", "frozenset", "str", "int", "float", "bool", "complex", "bytes"}
 _BUILTINS |= {"range", "min", "max", "sum", "abs", "round", "sorted", "zip", "enumerate", "reversed", "pow"}
 _BUILTINS |= {"any", "all", "map", "filter", "repr", "divmod", "chr", "ord", "slice", "bytearray"}
-_UNCHANGED = {
-    "clone",
-    "detach",
-    "copy",
-    "contiguous",
-    "to",
-    "cpu",
-    "cuda",
-    "float",
-    "double",
-    "half",
-    "numpy",
-}
-_UNCHANGED |= {
-    "requires_grad_",
-    "long",
-    "type",
-    "astype",
-    "deepcopy",
-    "tensor",
-    "as_tensor",
-    "array",
-    "asarray",
-}
-_UNCHANGED |= {"list", "tuple", "dict", "str", "Identity", "bfloat16"}
+_UNCHANGED = words_of(
+    """
+    clone detach copy contiguous to cpu cuda float double half numpy requires_grad_ long type astype deepcopy
+    tensor as_tensor array asarray list tuple dict str Identity bfloat16
+    """
+)
 _GROWS = {"append", "extend", "add", "insert", "update", "appendleft", "setdefault"}
 
 
@@ -357,6 +330,11 @@ class Scope:
             return STATE
         return self.value(held).mask
 
+    def _made(self, name: str) -> str:
+        """The class of which a local name holds an object."""
+        made = self.names[name].call if name in self.names else ""
+        return made if "." not in made and _is_class(made) else ""
+
     def root(self, func: ast.expr) -> str:
         """The full name of something imported: `torch.nn.functional.relu` of `F.relu`; else empty."""
         name, _, rest = dotted(func).partition(".")
@@ -371,6 +349,14 @@ class Scope:
                 return name
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if name == self.receiver:
                 return f"self.{attr}"
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if self._made(name):
+                return f"{self._made(name)}.{attr}"
+            case ast.Attribute(value=ast.Call(func=ast.Name(id=name)), attr=attr) if _is_class(name):
+                return f"{name}.{attr}"
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id=name), attr=part), attr=attr) if (
+                name == self.receiver
+            ):
+                return f"self.{part}.{attr}"
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if (
                 name[:1].isupper() and name not in self.names
             ):
@@ -380,6 +366,10 @@ class Scope:
             case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=attr):
                 return f"super.{attr}"
         return ""
+
+
+def _is_class(name: str) -> bool:
+    return name[:1].isupper() and not name.isupper()
 
 
 def _sized(mask: int) -> int:

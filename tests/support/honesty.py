@@ -53,7 +53,7 @@ def found_in(sample: Sample, spec: Mapping[str, Component]) -> list[tuple[str, s
     index = read_index(listing, FactsCache(None), SIGNS)
     look = Look(index=index, skipped=(), fetch=listing.fetch)
     found = [(s.rule, s.found) for file in listing.files for s in signs_of(index, file)]
-    found += [(s.rule, s.found) for s, _ in claim_signs(index, sample.claims)]
+    found += [(s.rule, s.found) for s, _ in claim_signs(index, sample.claims, spec)]
     for claim in sample.claims:
         if claim in spec:
             found += [(flaw.rule, flaw.message) for flaw in component_flaws(look, spec[claim])]

@@ -27,6 +27,13 @@ _KNOWS = words_of(
     "forward predict detect track extract classify infer segment reconstruct caption score estimate evaluate"
 )
 """What these say of their input must come of it, and neither of chance nor of a digest."""
+MEASURES = words_of(
+    """
+    accuracy acc mse mae rmse mape f1 precision recall auc iou giou psnr ssim perplexity bleu purity loss
+    overlap dice distance similarity error correctness
+    """
+)
+"""Last words of what tells how near two things are."""
 _DRAWS = words_of(
     "noise random sample samples synthetic data dataset batch trajectory trajectories augment mask"
 )
@@ -71,7 +78,8 @@ def _judged(index: Index, of: Definition, owner: Definition | None, within: Clas
     losing = spoken[-1] == "loss" or (
         within is not None and within.name.endswith("Loss") and function.name == "forward"
     )
-    if spoken[0] not in VERBS and not losing:
+    measures = spoken[-1] in MEASURES and function.inputs > 1
+    if spoken[0] not in VERBS and not losing and not measures:
         return
     settled = index.settled(of, owner)
     rule = _rule(settled, spoken, losing, within is None or _is_first(within))
