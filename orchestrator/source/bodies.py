@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from orchestrator.source.facts import Function, Kind
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.naming import dotted, tail, words
-from orchestrator.source.values import HASH, INPUT, RANDOM, SIZE, STATE, Scope, Value
+from orchestrator.source.values import ASKED, HASH, INPUT, RANDOM, SIZE, STATE, Scope, Value
 
 _NOISE = {"print", "sleep", "debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
 _NOISE |= {
@@ -46,7 +46,9 @@ ONLY_SETS = "does nothing but set attributes to constants"
 UNREAD = "never looks at what it is given"
 FILLS_IN = "only fills fixed text in"
 BY_CHANCE = "answers by chance where it has no better"
+SIZES = "only depends on how much it is given"
 HASHES = "answers with a hash of what it is given"
+_KEEPS = {"append", "extend", "add", "insert", "update", "setdefault"}
 _COPIES = {"list", "tuple", "dict", "set", "sorted", "copy", "deepcopy", "len", "min", "max"}
 
 
@@ -67,6 +69,7 @@ class _Reading:
     yields: bool = False
     counts: bool = False
     by_chance: bool = False
+    asks: bool = False
 
 
 def read_function(
@@ -117,8 +120,22 @@ def _carries(name: str) -> bool:
 
 
 def _run(reading: _Reading, body: Sequence[ast.stmt], control: int) -> None:
-    for statement in body:
+    for statement in _decided(reading.scope, body):
         _step(reading, statement, control)
+
+
+def _decided(scope: Scope, body: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """What runs of a block, its questions after switches of the module answered."""
+    found: list[ast.stmt] = []
+    for statement in body:
+        way = scope.switched(statement.test) if isinstance(statement, ast.If) else None
+        if isinstance(statement, ast.If) and way is not None:
+            found += _decided(scope, live(statement.body if way else statement.orelse))
+        else:
+            found.append(statement)
+        if found and isinstance(found[-1], (ast.Return, ast.Raise, ast.Break, ast.Continue)):
+            break
+    return found
 
 
 def _step(reading: _Reading, node: ast.stmt, control: int) -> None:
@@ -190,7 +207,7 @@ def _answer(reading: _Reading, value: Value, node: ast.expr | None, control: int
     guard = bool(control) and (nothing or _is_empty(node))
     if node is not None and not nothing:
         reading.by_chance |= value.mask & ~SIZE == RANDOM
-        mixed = Value(value.mask | control & (INPUT | STATE | RANDOM), value.same, value.call, value.template)
+        mixed = value._replace(mask=value.mask | control & (INPUT | STATE | RANDOM))
         reading.returned.append((mixed, node, guard))
 
 
@@ -215,6 +232,7 @@ def _expression(reading: _Reading, node: ast.expr) -> None:
     elif isinstance(inner, ast.Call):
         if not reading.scope.grows(inner) and not _is_noise(inner):
             reading.acts = True
+            reading.asks |= tail(inner.func) not in _KEEPS
             reading.scope.fills(inner)
     else:
         reading.scope.value(inner)
@@ -245,7 +263,7 @@ def _assign(reading: _Reading, node: ast.Assign | ast.AnnAssign | ast.AugAssign,
         return
     value = scope.value(node.value)
     if control:
-        value = Value(value.mask | control & (INPUT | STATE | RANDOM), value.same, value.call, value.template)
+        value = value._replace(mask=value.mask | control & (INPUT | STATE | RANDOM))
     reading.calls |= isinstance(node.value, (ast.Call, ast.Await)) and bool(value.mask & STATE)
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     for target in targets:
@@ -253,6 +271,7 @@ def _assign(reading: _Reading, node: ast.Assign | ast.AnnAssign | ast.AugAssign,
             value = Value(value.mask | scope.value(target).mask, template=value.template)
         if _is_kept(scope, target):
             reading.sets = True
+            reading.asks |= bool(value.mask & ASKED)
             counted = isinstance(node, ast.AugAssign) and isinstance(node.value, ast.Constant)
             reading.counts |= counted
             reading.acts |= not counted and (bool(value.mask & ~SIZE) or isinstance(node, ast.AugAssign))
@@ -298,8 +317,10 @@ def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tup
         return Kind.IDENTITY, f"returns its argument {values[0].same} unchanged", ""
     if len(values) == 1 and values[0].call and not changes:
         return Kind.FORWARDS, "", values[0].call
-    if _is_canned(node, answers, inputs):
+    if _is_canned(node, answers, inputs, reading.asks):
         return Kind.CANNED, f"answers with fixed text: {_short(answers[0][1])}", ""
+    if all(value.mask == SIZE for value in values):
+        return Kind.REAL, SIZES, ""
     if not reading.acts and not reading.calls and _is_deaf(node, [text for _, text in answers], inputs):
         return Kind.REAL, UNREAD, ""
     if not changes and all(value.template and not value.mask & STATE for value in values):
@@ -348,12 +369,16 @@ def _is_canned(
     node: FunctionNode,
     answers: Iterable[tuple[Value, ast.expr]],
     inputs: Sequence[str],
+    asks: bool,
 ) -> bool:
     """A function that should think, and answers with texts that stand in the code."""
     given = {name.lower() for name in inputs}
-    if not _TEXT_VERBS & set(words(node.name)[:1]) or any(v.mask & STATE for v, _ in answers):
+    if not _TEXT_VERBS & set(words(node.name)[:1]):
         return False
-    return bool(_SAID & given) or (bool(_ASKED & given) and all(v.template for v, _ in answers))
+    values = [value for value, _ in answers]
+    if _SAID & given and (all(v.fixed for v in values) or not (asks or any(v.mask & ASKED for v in values))):
+        return True
+    return bool(_ASKED & given) and all(v.template and not v.mask & STATE for v in values)
 
 
 def _passes_through(node: FunctionNode, body: Sequence[ast.stmt], inputs: Sequence[str]) -> bool:

@@ -153,7 +153,7 @@ def _names(ways: Ways, node: ast.AST | None) -> set[str]:
     if node is None:
         return set()
     found = set()
-    for one in walk(node):
+    for one in _counting(node):
         match one:
             case ast.Attribute(value=ast.Name(id="self"), attr=attr):
                 found.add(f"self.{attr}")
@@ -168,6 +168,19 @@ def _names(ways: Ways, node: ast.AST | None) -> set[str]:
             case ast.Call(func=ast.Name(id="super"), args=[]):
                 found.add("self")
     return found
+
+
+def _counting(root: ast.AST) -> list[ast.AST]:
+    """All nodes but those that are multiplied by zero."""
+    found = [root]
+    for node in found:
+        if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and _is_zero(node)):
+            found += ast.iter_child_nodes(node)
+    return found
+
+
+def _is_zero(node: ast.BinOp) -> bool:
+    return any(isinstance(n, ast.Constant) and n.value == 0 for n in (node.left, node.right))
 
 
 def _names_in(nodes: Iterable[ast.AST | None]) -> set[str]:

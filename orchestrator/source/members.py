@@ -14,6 +14,8 @@ from orchestrator.source.nodes import walk
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _FOLLOWING = {"tracker", "tracking", "sort", "associator"}
 _ENTRIES = {"update", "track", "step", "associate", "process", "__call__", "forward"}
+_SEEN = {"detections", "detection", "dets", "boxes", "bboxes", "box", "bbox", "objects", "observations"}
+_SEEN |= {"measurements", "points", "centroids", "frame", "frames", "positions", "instances", "regions"}
 _NOISE = {"debug", "info", "warning", "error", "log", "print"}
 
 
@@ -36,7 +38,11 @@ def parts_of(node: ast.ClassDef) -> tuple[tuple[str, str], ...]:
 def follows(node: ast.ClassDef) -> bool:
     """A class that is named for following things over time, and inherits from nobody who may do it."""
     known = all(dotted(base).rpartition(".")[2] in {"object", "Module"} for base in node.bases)
-    return known and not node.keywords and bool(_FOLLOWING & set(words(node.name)[-1:]))
+    if not known or node.keywords or not _FOLLOWING & set(words(node.name)[-1:]):
+        return False
+    entries = [m for m in _methods(node) if m.name in _ENTRIES]
+    given = {word for m in entries for a in m.args.args[1:] for word in words(a.arg)}
+    return bool(given & _SEEN)
 
 
 def remembers(node: ast.ClassDef) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from orchestrator.source.bodies import read_function
-from orchestrator.source.facts import Class, Facts, Function, Import
+from orchestrator.source.facts import Class, Facts, Function, Import, Kind
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.members import follows, parts_of, remembers
 from orchestrator.source.naming import dotted, tail
@@ -32,12 +33,16 @@ def outline(module: Module) -> Facts:
     """
     imports = _imports(module.nodes)
     targets = {i.name: i.target for i in imports if i.live and not i.typing_only}
-    constants = frozenset(_constants(module.tree.body))
+    constants = frozenset([*_constants(module.tree.body), *_switches(module)])
     top = list(_top(module.tree.body))
     idles = any(tail(call.func) == "Identity" for call in module.nodes.of(ast.Call))
     return Facts(
         imports=imports,
-        classes=tuple(_class(n, constants, targets, idles) for n in top if isinstance(n, ast.ClassDef)),
+        classes=tuple(
+            _class(n, constants, targets, idles, _patches(top, n.name))
+            for n in top
+            if isinstance(n, ast.ClassDef)
+        ),
         functions=tuple(
             read_function(n, constants=constants, imports=targets, method=False)
             for n in top
@@ -157,6 +162,16 @@ def _constants(body: Sequence[ast.stmt]) -> Iterator[str]:
             yield from (t.id for t in targets if isinstance(t, ast.Name))
 
 
+def _switches(module: Module) -> Iterator[str]:
+    """`NAME=False` of each name in capitals that is set once, to that, by the module itself."""
+    stored = Counter(n.id for n in module.nodes.of(ast.Name) if isinstance(n.ctx, ast.Store))
+    for statement in module.tree.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=bool(value))):
+                if stored[name] == 1 and name.isupper():
+                    yield f"{name}={value}"
+
+
 def is_literal(node: ast.expr | None) -> bool:
     match node:
         case ast.Constant():
@@ -170,7 +185,34 @@ def is_literal(node: ast.expr | None) -> bool:
     return False
 
 
-def _class(node: ast.ClassDef, constants: frozenset[str], imports: dict[str, str], idles: bool) -> Class:
+def _patches(top: Sequence[ast.stmt], owner: str) -> list[Function]:
+    """`I3D.forward = quick` behind the class: what its objects will really run."""
+    found = []
+    for statement in top:
+        match statement:
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=name), attr=attr)], value=value):
+                pass
+            case ast.Expr(
+                value=ast.Call(
+                    func=ast.Name(id="setattr"),
+                    args=[ast.Name(id=name), ast.Constant(value=str(attr)), value],
+                )
+            ):
+                pass
+            case _:
+                continue
+        if name == owner and isinstance(value, ast.Name):
+            found.append(Function(attr, statement.lineno, Kind.FORWARDS, "", value.id, False, 1, False))
+    return found
+
+
+def _class(
+    node: ast.ClassDef,
+    constants: frozenset[str],
+    imports: dict[str, str],
+    idles: bool,
+    patches: Sequence[Function],
+) -> Class:
     body = live(node.body[1:] if docstring(node.body) else node.body)
     own = constants | _constant_attributes(node, body) | _tables(node)
     if idles:
@@ -181,6 +223,7 @@ def _class(node: ast.ClassDef, constants: frozenset[str], imports: dict[str, str
         if isinstance(n, _FUNCTIONS)
     ]
     methods += _assigned_methods(body)
+    methods = [m for m in methods if m.name not in {p.name for p in patches}] + list(patches)
     bases = tuple(dotted(b.value if isinstance(b, ast.Subscript) else b) or "?" for b in node.bases)
     metas = {tail(k.value) for k in node.keywords if k.arg == "metaclass"}
     inits = [n for n in body if isinstance(n, _FUNCTIONS) and n.name == "__init__"]

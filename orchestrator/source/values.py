@@ -14,9 +14,10 @@ from typing import NamedTuple
 from orchestrator.source.naming import dotted, tail, words_of
 from orchestrator.source.nodes import walk
 
-INPUT, STATE, RANDOM, SIZE, HASH = 1, 2, 4, 8, 16
+INPUT, STATE, RANDOM, SIZE, HASH, ASKED = 1, 2, 4, 8, 16, 32
 """A value's sources, as bits. SIZE: only how many, of what type, or whether at all. HASH: a digest of it,
-which says no more of it than that it is another. None: a constant."""
+which says no more of it than that it is another. ASKED: besides STATE, what something unknown answered.
+None: a constant."""
 
 _SIZES = {"shape", "dtype", "device", "ndim", "size", "dim", "numel", "nbytes", "itemsize"}
 _SIZE_CALLS = {"len", "isinstance", "hasattr", "callable", "type", "hash", "id"}
@@ -34,7 +35,7 @@ _PURE_ROOTS = {"torch", "numpy", "math", "cmath", "statistics", "jax", "tensorfl
 _PURE_ROOTS |= {"operator", "copy", "collections", "string", "decimal", "fractions", "scipy"}
 _PURE_ROOTS |= {"json", "re", "textwrap"}
 _WORLD = {"load", "loads", "open", "fromfile", "memmap", "hub", "jit", "cuda", "distributed", "loadtxt"}
-_WORLD |= {"genfromtxt", "from_numpy", "read_file", "is_available", "device_count", "get_rng_state"}
+_WORLD |= {"genfromtxt", "read_file", "is_available", "device_count", "get_rng_state"}
 _BUILTINS = {"dict", "list", "tuple", "set", "frozenset", "str", "int", "float", "bool", "complex", "bytes"}
 _BUILTINS |= {"range", "min", "max", "sum", "abs", "round", "sorted", "zip", "enumerate", "reversed", "pow"}
 _BUILTINS |= {"any", "all", "map", "filter", "repr", "divmod", "chr", "ord", "slice", "bytearray"}
@@ -44,19 +45,23 @@ _UNCHANGED = words_of(
     tensor as_tensor array asarray list tuple dict str Identity bfloat16
     """
 )
+_LOOKS_UP = words_of(
+    "get items keys values split strip lower upper format join copy replace startswith endswith index count"
+)
 _GROWS = {"append", "extend", "add", "insert", "update", "appendleft", "setdefault"}
 
 
 class Value(NamedTuple):
     """`same` is the parameter it still is, `call` the one function whose answer it is.
 
-    `template`: a fixed text, perhaps with values pasted in.
+    `template`: a fixed text, perhaps with values pasted in. `fixed`: one of some texts that stand in the code.
     """
 
     mask: int = 0
     same: str = ""
     call: str = ""
     template: bool = False
+    fixed: bool = False
 
 
 CONSTANT = Value()
@@ -66,7 +71,7 @@ CONSTANT = Value()
 class Scope:
     """What names mean inside one function. `constants` are those of the module and of `self`.
 
-    Of `self`, a name with `()` behind it is a layer that does nothing.
+    Of `self`, a name with `()` behind it is a layer that does nothing; `NAME=False` is a switch of the module.
     """
 
     constants: frozenset[str]
@@ -79,7 +84,7 @@ class Scope:
             case None:
                 return CONSTANT
             case ast.Constant(value=value):
-                return Value(template=isinstance(value, str))
+                return Value(template=isinstance(value, str), fixed=isinstance(value, str))
             case ast.Name():
                 return self._name(node.id)
             case ast.Attribute():
@@ -133,6 +138,17 @@ class Scope:
                     found |= self.test(value)
                 return found
         return self.value(node).mask
+
+    def switched(self, node: ast.expr) -> bool | None:
+        """What a test of one of the module's switches comes to: `if USE_MODEL:` behind `USE_MODEL = False`."""
+        match node:
+            case ast.UnaryOp(op=ast.Not(), operand=inner):
+                way = self.switched(inner)
+                return None if way is None else not way
+            case ast.Name(id=name) if name not in self.names:
+                on, off = f"{name}=True" in self.constants, f"{name}=False" in self.constants
+                return on if on or off else None
+        return None
 
     def bind(self, target: ast.expr, value: Value) -> None:
         match target:
@@ -199,14 +215,15 @@ class Scope:
     def _element(self, node: ast.Subscript) -> Value:
         whole = self.value(node.value).mask
         if not whole:  # a look-up in a constant table depends on the key
-            return Value(self.value(node.slice).mask)
+            return Value(self.value(node.slice).mask, fixed=True)
         return Value(whole | self.value(node.slice).mask & ~SIZE)
 
     def _choice(self, node: ast.IfExp) -> Value:
         body, orelse = self.value(node.body), self.value(node.orelse)
         if body.same and (body == orelse or _is_nothing(node.orelse)):
             return body
-        return Value(self.test(node.test) | body.mask | orelse.mask)
+        fixed = body.fixed and orelse.fixed
+        return Value(self.test(node.test) | body.mask | orelse.mask, fixed=fixed)
 
     def _display(self, items: Sequence[ast.expr]) -> Value:
         """A record of constants is none the better for telling a length too."""
@@ -257,7 +274,8 @@ class Scope:
         name, given = tail(call.func), self._arguments(call)
         root = self.root(call.func)
         if name in (_SIZE_CALLS if isinstance(call.func, ast.Name) else _SIZE_METHODS):
-            return Value(_sized(given | self._receiver(call)))
+            kept = given & STATE if name == "len" else 0  # how much the object holds is its state
+            return Value(_sized(given | self._receiver(call)) | kept)
         if name in _FILLED:
             return CONSTANT
         if name in {"full", "full_like", "new_full"}:
@@ -311,14 +329,15 @@ class Scope:
                 return Value(given & ~INPUT | HASH)
             made = name[:1].isupper() and not name.endswith("Tensor")
             pure = root.split(".")[0] in _PURE_ROOTS and not made and not _WORLD & set(root.split("."))
-            return Value(given) if pure else Value(given | STATE, call=own)
+            return Value(given) if pure else Value(given | STATE | ASKED, call=own)
         if isinstance(call.func, ast.Name):
             known = name in _BUILTINS or name[:1].isupper() or name == "print"
             made = known and (bool(call.args) or bool(call.keywords) or name in _BUILTINS)
-            return Value(given if made else given | STATE, call=own)
+            return Value(given if made else given | STATE | ASKED, call=own)
         format_text = name in {"format", "join"} and isinstance(call.func, ast.Attribute)
         template = format_text and self.value(call.func.value).template  # type: ignore[attr-defined]
-        return Value((given if held else given & ~SIZE) | held, call=own, template=template)
+        asked = ASKED if held & STATE and name not in _LOOKS_UP else 0
+        return Value((given if held else given & ~SIZE) | held | asked, call=own, template=template)
 
     def _receiver(self, call: ast.Call) -> int:
         if isinstance(call.func, ast.Call):  # what a call gives is called

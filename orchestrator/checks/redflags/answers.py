@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.source.bodies import BY_CHANCE, HASHES
+from orchestrator.source.bodies import BY_CHANCE, HASHES, SIZES
 from orchestrator.source.facts import Class, Function, Kind, Sign
 from orchestrator.source.index import Definition, Index
 from orchestrator.source.listing import SourceFile
@@ -100,6 +100,8 @@ def _rule(function: Function, spoken: Sequence[str], losing: bool, is_first: boo
             return CANNED
         case Kind.STUB if "raise" not in function.found and is_first:
             return EMPTY
+        case Kind.REAL if function.found == SIZES:
+            return CONSTANT if spoken[0] in (_CHANGES | _KNOWS) - {"forward"} else ""
         case Kind.REAL if function.found in (BY_CHANCE, HASHES) and not _DRAWS & set(spoken):
             return RANDOM if spoken[0] in _KNOWS else ""
     return ""

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from orchestrator.checks.redflags import (
     answers,
     bent,
+    checkpoints,
     copies,
+    cores,
     depends,
     drops,
     exports,
@@ -38,6 +40,7 @@ SIGNS: Sequence[Callable[[Module], Iterable[Sign]]] = (
     layers.signs,
     drops.signs,
     hollow.signs,
+    checkpoints.signs,
 )
 
 _JUDGES: Sequence[Callable[[Index, SourceFile], Iterable[Sign]]] = (
@@ -47,6 +50,7 @@ _JUDGES: Sequence[Callable[[Index, SourceFile], Iterable[Sign]]] = (
     copies.judge,
     exports.judge,
     roles.judge,
+    cores.judge,
 )
 
 

@@ -21,12 +21,36 @@ _CATCHES = {"Exception", "BaseException", "AssertionError", ""}
 def signs(module: Module) -> Iterator[Sign]:
     tests = [f for f in module.nodes.functions() if f.name.startswith("test_") and not _is_marked(f)]
     silent = [test for test in tests if not _checks(test)]
+    for test in module.nodes.functions():
+        if test.name.startswith("test_") and (patched := _asserts_its_mock(test)):
+            yield Sign(
+                RULE, test.lineno, test.name, f"{test.name} replaces {patched}, and asserts what it put there"
+            )
     for test in tests:
         if how := _hollow(test):
             yield Sign(RULE, test.lineno, test.name, f"{test.name} {how}")
         elif len(silent) == len(tests) > 1:
             text = f"{test.name} asserts nothing, and no other test of the file does"
             yield Sign(RULE, test.lineno, test.name, text)
+
+
+def _asserts_its_mock(test: FunctionNode) -> str:
+    """All it asserts is the answer of the one method that it replaced itself."""
+    patched: set[str] = set()
+    for node in walk(test):
+        match node:
+            case ast.Call(func=func, args=[_, ast.Constant(value=str(name)), *_], keywords=keys) if tail(
+                func
+            ) == "object" and any(k.arg == "return_value" for k in keys):
+                patched.add(name)
+    held = [n.test for n in walk(test) if isinstance(n, ast.Assert)]
+    asked = [
+        n.func.attr
+        for t in held
+        for n in walk(t)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+    ]
+    return min(patched) if patched and held and asked and set(asked) <= patched else ""
 
 
 def _is_marked(test: FunctionNode) -> bool:

@@ -14,7 +14,7 @@ from orchestrator.source.naming import dotted, tail, words, words_of
 from orchestrator.source.nodes import walk
 from orchestrator.source.parsing import Module
 
-RULE = "redflags/never-trains"
+RULE, BLIND_LOSS = "redflags/never-trains", "redflags/loss-ignores-input"
 
 _OPTIMIZERS = words_of(
     "SGD Adam AdamW RMSprop Adagrad Adadelta Adamax NAdam RAdam LBFGS ASGD Rprop Adafactor Lion"
@@ -27,6 +27,9 @@ _FRESH = words_of(
     """
 )
 _CRITERIA = words_of("loss criterion entropy mse nll objective cost mse_loss l1 bce")
+_JUDGED = words_of(
+    "pred preds prediction predictions output outputs logits recon reconstruction positions estimate yhat"
+)
 _OFF = words_of("no_grad inference_mode")
 
 
@@ -39,7 +42,7 @@ class Tie(IntEnum):
 
 
 def signs(module: Module) -> Iterator[Sign]:
-    if "backward" not in module.text and "optim" not in module.text:
+    if not any(word in module.text for word in ("backward", "optim", "detach")):
         return
     imported = {
         a.asname or a.name.split(".")[0]
@@ -51,6 +54,9 @@ def signs(module: Module) -> Iterator[Sign]:
         yield from _optimizers(function, imported)
         if _trains(function):
             yield from _losses(function)
+            yield from _cleared(function)
+        if words(function.name)[-1:] == ("loss",):
+            yield from _unteaching(function)
 
 
 def _trains(function: FunctionNode) -> bool:
@@ -110,6 +116,55 @@ def _losses(function: FunctionNode) -> Iterator[Sign]:
                 if tie is not Tie.HELD:
                     how = "is cut off from the model" if tie is Tie.CUT else "does not come of a model"
                     yield _sign(function, call, f"runs backward() on a loss that {how}")
+
+        loss = (
+            call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr == "backward" else None
+        )
+        if isinstance(loss, ast.Name) and _is_told(function, loss.id):
+            yield _sign(
+                function, call, f"has to tell {loss.id} to require gradients: it does not come of weights"
+            )
+
+
+def _is_told(function: FunctionNode, name: str) -> bool:
+    for node in walk(function):
+        match node:
+            case ast.Assign(
+                targets=[ast.Attribute(value=ast.Name(id=told), attr="requires_grad")],
+                value=ast.Constant(value=True),
+            ) if told == name:
+                return True
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=told), attr="requires_grad_"), args=[]) if (
+                told == name
+            ):
+                return True
+    return False
+
+
+def _cleared(function: FunctionNode) -> Iterator[Sign]:
+    """Gradients thrown away between `backward()` and `step()`."""
+    for node in walk(function):
+        body = getattr(node, "body", None)
+        if not isinstance(body, list):
+            continue
+        calls = [s.value for s in body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call)]
+        order = [tail(c.func) for c in calls if tail(c.func) in {"backward", "zero_grad", "step"}]
+        if order[:3] == ["backward", "zero_grad", "step"]:
+            yield _sign(function, calls[0], "throws the gradients away before it steps")
+
+
+def _unteaching(function: FunctionNode) -> Iterator[Sign]:
+    """A loss through which nothing can be learned: what it judges is cut off in it."""
+    judged = [a.arg for a in function.args.args if _JUDGED & set(words(a.arg))]
+    returns = [n.value for n in walk(function) if isinstance(n, ast.Return) and n.value is not None]
+    cuts = any(isinstance(n, ast.Call) and tail(n.func) in _CUTS for n in walk(function))
+    if judged and returns and cuts:
+        ties = _Ties(function)
+        ties.looped |= {a.arg for a in function.args.args if a.arg not in judged and a.arg != "self"}
+        if all(ties.of(value) is not Tie.HELD for value in returns):
+            yield Sign(
+                BLIND_LOSS, function.lineno, function.name, f"{function.name}() is cut off from {judged[0]}"
+            )
 
 
 def _sign(function: FunctionNode, at: ast.expr, how: str) -> Sign:
