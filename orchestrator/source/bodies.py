@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.source.facts import Function, Kind
+from orchestrator.source.flow import reads_sizes_only
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.naming import dotted, tail, words
+from orchestrator.source.passing import passes_through
 from orchestrator.source.values import ASKED, HASH, INPUT, RANDOM, SIZE, STATE, Scope, Value
 
 _NOISE = {"print", "sleep", "debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
@@ -46,6 +48,7 @@ ONLY_SETS = "does nothing but set attributes to constants"
 UNREAD = "never looks at what it is given"
 FILLS_IN = "only fills fixed text in"
 BY_CHANCE = "answers by chance where it has no better"
+DEAF = "looks at no more than the size of what it is given"
 SIZES = "only depends on how much it is given"
 HASHES = "answers with a hash of what it is given"
 _KEEPS = {"append", "extend", "add", "insert", "update", "setdefault"}
@@ -100,7 +103,7 @@ def _read(node: FunctionNode, constants: frozenset[str], imports: dict[str, str]
         target=target,
         acts=reading.acts or reading.counts,
         inputs=sum(_carries(name) for name in inputs),
-        passes_through=_passes_through(node, body, inputs),
+        passes_through=passes_through(node, body, inputs),
     )
 
 
@@ -120,22 +123,8 @@ def _carries(name: str) -> bool:
 
 
 def _run(reading: _Reading, body: Sequence[ast.stmt], control: int) -> None:
-    for statement in _decided(reading.scope, body):
-        _step(reading, statement, control)
-
-
-def _decided(scope: Scope, body: Sequence[ast.stmt]) -> list[ast.stmt]:
-    """What runs of a block, its questions after switches of the module answered."""
-    found: list[ast.stmt] = []
     for statement in body:
-        way = scope.switched(statement.test) if isinstance(statement, ast.If) else None
-        if isinstance(statement, ast.If) and way is not None:
-            found += _decided(scope, live(statement.body if way else statement.orelse))
-        else:
-            found.append(statement)
-        if found and isinstance(found[-1], (ast.Return, ast.Raise, ast.Break, ast.Continue)):
-            break
-    return found
+        _step(reading, statement, control)
 
 
 def _step(reading: _Reading, node: ast.stmt, control: int) -> None:
@@ -321,6 +310,8 @@ def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tup
         return Kind.CANNED, f"answers with fixed text: {_short(answers[0][1])}", ""
     if all(value.mask == SIZE for value in values):
         return Kind.REAL, SIZES, ""
+    if reads_sizes_only(node, [name for name in inputs if _carries(name)]):
+        return Kind.REAL, DEAF, ""
     if not reading.acts and not reading.calls and _is_deaf(node, [text for _, text in answers], inputs):
         return Kind.REAL, UNREAD, ""
     if not changes and all(value.template and not value.mask & STATE for value in values):
@@ -379,31 +370,6 @@ def _is_canned(
     if _SAID & given and (all(v.fixed for v in values) or not (asks or any(v.mask & ASKED for v in values))):
         return True
     return bool(_ASKED & given) and all(v.template and not v.mask & STATE for v in values)
-
-
-def _passes_through(node: FunctionNode, body: Sequence[ast.stmt], inputs: Sequence[str]) -> bool:
-    """One call with exactly the parameters, and nothing done to its answer."""
-    if not inputs and node.name != _called(body):
-        return False
-    match body:
-        case [ast.Return(value=ast.Call() as call)] | [ast.Expr(value=ast.Call() as call)]:
-            return list(_passed(call)) == list(inputs) and isinstance(call.func, ast.Attribute)
-        case [ast.Return(value=ast.Await(value=ast.Call() as call))]:
-            return list(_passed(call)) == list(inputs) and isinstance(call.func, ast.Attribute)
-    return False
-
-
-def _called(body: Sequence[ast.stmt]) -> str:
-    value = getattr(body[0], "value", None) if len(body) == 1 else None
-    return tail(value.func) if isinstance(value, ast.Call) else ""
-
-
-def _passed(call: ast.Call) -> Iterator[str]:
-    for argument in call.args:
-        inner = argument.value if isinstance(argument, ast.Starred) else argument
-        yield inner.id if isinstance(inner, ast.Name) else ""
-    for keyword in call.keywords:
-        yield keyword.value.id if isinstance(keyword.value, ast.Name) else ""
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

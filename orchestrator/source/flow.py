@@ -16,6 +16,7 @@ from orchestrator.source.nodes import walk
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _GROWS = {"append", "extend", "add", "insert", "appendleft", "put", "write", "setdefault", "add_scalar"}
+_SIZES = {"shape", "dtype", "device", "ndim", "size", "dim", "numel"}
 _SEES_ALL = {"locals", "vars", "eval", "exec"}
 
 
@@ -44,7 +45,7 @@ def reaching(function: FunctionNode) -> frozenset[str]:
             seen |= set(found)
     if ways.open:
         seen |= {a.arg for a in _arguments(function)}
-    return frozenset(seen)
+    return frozenset(seen - {name for name in content_of(function) if overwritten(function, name)})
 
 
 def ways_of(function: FunctionNode) -> Ways:
@@ -59,6 +60,34 @@ def content_of(function: FunctionNode) -> list[str]:
     needed = [*args.posonlyargs, *args.args]
     needed = needed[: len(needed) - len(args.defaults)]
     return [a.arg for a in needed if a.arg not in ("self", "cls")]
+
+
+def reads_sizes_only(function: FunctionNode, content: Iterable[str]) -> bool:
+    """Of what it must be given it asks no more than how much it is, or of what kind."""
+    needed = set(content_of(function)) & set(content)
+    sized: set[int] = set()
+    loads = []
+    for node in (n for statement in function.body for n in walk(statement)):
+        match node:
+            case ast.Attribute(value=ast.Name() as held, attr=attr) if attr in _SIZES:
+                sized.add(id(held))
+            case ast.Call(func=ast.Name(id="len" | "isinstance"), args=[ast.Name() as held, *_]):
+                sized.add(id(held))
+            case ast.Name(id=name) if name in needed:
+                loads.append(node)
+            case ast.Name(id=name) | ast.Attribute(attr=name) if name in _SEES_ALL:
+                return False
+    return bool(needed) and all(id(load) in sized for load in loads)
+
+
+def overwritten(function: FunctionNode, name: str) -> bool:
+    """Something else is put in the parameter's place before anybody looks at it."""
+    for statement in function.body:
+        named = [n for n in walk(statement) if isinstance(n, ast.Name) and n.id == name]
+        if named:
+            stores = all(isinstance(n.ctx, ast.Store) for n in named)
+            return stores and isinstance(statement, (ast.Assign, ast.AnnAssign))
+    return False
 
 
 def _arguments(function: FunctionNode) -> Iterator[ast.arg]:

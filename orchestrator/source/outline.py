@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from orchestrator.source.attributes import constant_attributes, constants_of, idle_layers
 from orchestrator.source.bodies import read_function
 from orchestrator.source.facts import Class, Facts, Function, Import, Kind
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.members import follows, parts_of, remembers
 from orchestrator.source.naming import dotted, tail
-from orchestrator.source.nodes import Nodes, statements, walk
+from orchestrator.source.nodes import Nodes, walk
 from orchestrator.source.parsing import Module
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -33,7 +33,7 @@ def outline(module: Module) -> Facts:
     """
     imports = _imports(module.nodes)
     targets = {i.name: i.target for i in imports if i.live and not i.typing_only}
-    constants = frozenset([*_constants(module.tree.body), *_switches(module)])
+    constants = frozenset(constants_of(module.tree.body))
     top = list(_top(module.tree.body))
     idles = any(tail(call.func) == "Identity" for call in module.nodes.of(ast.Call))
     return Facts(
@@ -155,36 +155,6 @@ def _mentions(nodes: Nodes) -> set[str]:
     return {t for t in texts if ("." in t or ":" in t or not t.islower()) and _NAME.fullmatch(t)}
 
 
-def _constants(body: Sequence[ast.stmt]) -> Iterator[str]:
-    for statement in body:
-        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and is_literal(statement.value):
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            yield from (t.id for t in targets if isinstance(t, ast.Name))
-
-
-def _switches(module: Module) -> Iterator[str]:
-    """`NAME=False` of each name in capitals that is set once, to that, by the module itself."""
-    stored = Counter(n.id for n in module.nodes.of(ast.Name) if isinstance(n.ctx, ast.Store))
-    for statement in module.tree.body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=bool(value))):
-                if stored[name] == 1 and name.isupper():
-                    yield f"{name}={value}"
-
-
-def is_literal(node: ast.expr | None) -> bool:
-    match node:
-        case ast.Constant():
-            return True
-        case ast.UnaryOp(operand=inner):
-            return is_literal(inner)
-        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
-            return all(map(is_literal, items))
-        case ast.Dict(keys=keys, values=values):
-            return all(map(is_literal, [*keys, *values]))
-    return False
-
-
 def _patches(top: Sequence[ast.stmt], owner: str) -> list[Function]:
     """`I3D.forward = quick` behind the class: what its objects will really run."""
     found = []
@@ -214,9 +184,9 @@ def _class(
     patches: Sequence[Function],
 ) -> Class:
     body = live(node.body[1:] if docstring(node.body) else node.body)
-    own = constants | _constant_attributes(node, body) | _tables(node)
+    own = constants | constant_attributes(node, body)
     if idles:
-        own |= _idle_layers(node)
+        own |= idle_layers(node)
     methods = [
         read_function(n, constants=own, imports=imports, method=True)
         for n in body
@@ -256,73 +226,6 @@ def _assigned_methods(body: Sequence[ast.stmt]) -> Iterator[Function]:
                     else (2, "is a lambda without any work")
                 )
                 yield Function(name, statement.lineno, kind, found, "", False, 1, False)
-
-
-def _constant_attributes(node: ast.ClassDef, body: Sequence[ast.stmt]) -> frozenset[str]:
-    """Attributes that every assignment in the class sets to a literal."""
-    constant = {f"self.{name}" for name in _constants(body)}
-    variable: set[str] = set()
-    for method in (n for n in body if isinstance(n, _FUNCTIONS)):
-        receiver = method.args.args[0].arg if method.args.args else ""
-        for name, literal in _attribute_assignments(method, receiver):
-            (constant if literal else variable).add(f"self.{name}")
-    return frozenset(constant - variable)
-
-
-def _tables(node: ast.ClassDef) -> frozenset[str]:
-    """Attributes that hold a display of literals from `__init__` on, and are only looked up in."""
-    written: dict[str, int] = {}
-    for assign in (n for n in walk(node) if isinstance(n, ast.Assign) and is_literal(n.value)):
-        shown = isinstance(assign.value, (ast.List, ast.Dict, ast.Tuple)) and bool(walk(assign.value)[3:])
-        names = [t.attr for t in assign.targets if isinstance(t, ast.Attribute) and shown]
-        written |= {name: written.get(name, 0) + 1 for name in names}
-    looked = set(map(id, _looked_up(node)))
-    for one in (n for n in walk(node) if isinstance(n, ast.Attribute) and n.attr in written):
-        if isinstance(one.ctx, ast.Load) and id(one) not in looked:
-            written[one.attr] = 0
-        written[one.attr] -= isinstance(one.ctx, ast.Store)
-    return frozenset(f"self.{name}" for name, left in written.items() if left == 0)
-
-
-def _looked_up(node: ast.ClassDef) -> Iterator[ast.expr]:
-    for one in walk(node):
-        match one:
-            case ast.Subscript(value=value, ctx=ast.Load()) | ast.For(iter=value):
-                yield value
-            case ast.Attribute(value=value, attr="get" | "items" | "keys" | "values"):
-                yield value
-            case ast.Compare(comparators=values):
-                yield from values
-            case ast.Call(func=func, args=values) if tail(func) in {"len", "choice", "enumerate", "sorted"}:
-                yield from values
-
-
-def _idle_layers(node: ast.ClassDef) -> frozenset[str]:
-    """Attributes that are only ever `nn.Identity()`, in the form `self.name()`."""
-    idle: set[str] = set()
-    other: set[str] = set()
-    for assign in (n for n in walk(node) if isinstance(n, ast.Assign)):
-        hands_on = isinstance(assign.value, ast.Call) and tail(assign.value.func) == "Identity"
-        names = {f"self.{t.attr}()" for t in assign.targets if isinstance(t, ast.Attribute)}
-        (idle if hands_on else other).update(names)
-    return frozenset(idle - other)
-
-
-def _attribute_assignments(method: FunctionNode, receiver: str) -> Iterator[tuple[str, bool]]:
-    for node in statements(method):
-        match node:
-            case ast.Assign(targets=targets, value=value):
-                literal = is_literal(value) and not isinstance(value, (ast.List, ast.Dict, ast.Set))
-            case ast.AnnAssign(target=target, value=value):
-                targets, literal = [target], is_literal(value)
-            case ast.AugAssign(target=target) | ast.For(target=target):
-                targets, literal = [target], False
-            case _:
-                continue
-        for target in targets:
-            for item in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
-                if isinstance(item, ast.Attribute) and dotted(item.value) == receiver:
-                    yield item.attr, literal and item is target
 
 
 def _stores(init: FunctionNode) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from orchestrator.source.liveness import truth
 from orchestrator.source.naming import dotted, tail, words_of
 from orchestrator.source.nodes import walk
 
@@ -71,7 +72,7 @@ CONSTANT = Value()
 class Scope:
     """What names mean inside one function. `constants` are those of the module and of `self`.
 
-    Of `self`, a name with `()` behind it is a layer that does nothing; `NAME=False` is a switch of the module.
+    Of `self`, a name with `()` behind it is a layer that does nothing.
     """
 
     constants: frozenset[str]
@@ -138,17 +139,6 @@ class Scope:
                     found |= self.test(value)
                 return found
         return self.value(node).mask
-
-    def switched(self, node: ast.expr) -> bool | None:
-        """What a test of one of the module's switches comes to: `if USE_MODEL:` behind `USE_MODEL = False`."""
-        match node:
-            case ast.UnaryOp(op=ast.Not(), operand=inner):
-                way = self.switched(inner)
-                return None if way is None else not way
-            case ast.Name(id=name) if name not in self.names:
-                on, off = f"{name}=True" in self.constants, f"{name}=False" in self.constants
-                return on if on or off else None
-        return None
 
     def bind(self, target: ast.expr, value: Value) -> None:
         match target:
@@ -219,6 +209,8 @@ class Scope:
         return Value(whole | self.value(node.slice).mask & ~SIZE)
 
     def _choice(self, node: ast.IfExp) -> Value:
+        if (way := truth(node.test)) is not None:
+            return self.value(node.body if way else node.orelse)
         body, orelse = self.value(node.body), self.value(node.orelse)
         if body.same and (body == orelse or _is_nothing(node.orelse)):
             return body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.source.bodies import BY_CHANCE, HASHES, SIZES
+from orchestrator.source.bodies import BY_CHANCE, DEAF, HASHES, SIZES
 from orchestrator.source.facts import Class, Function, Kind, Sign
 from orchestrator.source.index import Definition, Index
 from orchestrator.source.listing import SourceFile
@@ -34,6 +34,8 @@ MEASURES = words_of(
     """
 )
 """Last words of what tells how near two things are."""
+_LEARNS = words_of("forward predict estimate score evaluate infer")
+"""These may answer with what was learned before, whatever they are given: a mean, a learned query."""
 _DRAWS = words_of(
     "noise random sample samples synthetic data dataset batch trajectory trajectories augment mask"
 )
@@ -100,10 +102,10 @@ def _rule(function: Function, spoken: Sequence[str], losing: bool, is_first: boo
             return CANNED
         case Kind.STUB if "raise" not in function.found and is_first:
             return EMPTY
-        case Kind.REAL if function.found == SIZES:
-            return CONSTANT if spoken[0] in (_CHANGES | _KNOWS) - {"forward"} else ""
+        case Kind.REAL if function.found in (SIZES, DEAF):
+            return CONSTANT if spoken[0] in (_CHANGES | _KNOWS) - _LEARNS else ""
         case Kind.REAL if function.found in (BY_CHANCE, HASHES) and not _DRAWS & set(spoken):
-            return RANDOM if spoken[0] in _KNOWS else ""
+            return RANDOM if spoken[0] in _KNOWS | _CHANGES else ""
     return ""
 
 

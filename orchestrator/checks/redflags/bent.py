@@ -75,11 +75,15 @@ def _bent(name: str, value: ast.expr) -> str:
             return "is replaced by a number written here" if _replaced(value.test, body, orelse) else ""
         case ast.BinOp(op=ast.Add(), left=left, right=right) if good:
             return "is raised by a number written here" if _between([left, right], 0.01) else ""
+        case ast.BinOp(op=ast.Mult(), left=left, right=right) if not good and _between([left, right]):
+            return "" if 0.5 in (_number(left), _number(right)) else "is scaled by a number written here"
     return ""
 
 
 def _unwrapped(value: ast.expr) -> ast.expr:
     """Rounding, and turning into a float, change no meaning."""
+    if isinstance(value, ast.IfExp) and _number(value.orelse) in (0.0, 1.0):
+        value = value.body
     while isinstance(value, ast.Call) and value.args and tail(value.func) in {"round", "float"}:
         value = value.args[0]
     return value

@@ -10,7 +10,7 @@ from orchestrator.source.facts import Sign
 from orchestrator.source.flow import content_of, reaching
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.naming import dotted, tail, words, words_of
-from orchestrator.source.nodes import walk
+from orchestrator.source.nodes import running as walk
 from orchestrator.source.parsing import Module
 
 MADE_UP, UNREAD, NEVER = "redflags/made-up-metric", "redflags/unread-input", "redflags/never-trains"

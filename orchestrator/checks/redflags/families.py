@@ -10,6 +10,7 @@ from orchestrator.checks.redflags import (
     checkpoints,
     copies,
     cores,
+    doubles,
     depends,
     drops,
     exports,
@@ -51,6 +52,7 @@ _JUDGES: Sequence[Callable[[Index, SourceFile], Iterable[Sign]]] = (
     exports.judge,
     roles.judge,
     cores.judge,
+    doubles.judge,
 )
 
 

@@ -11,7 +11,7 @@ from enum import IntEnum
 from orchestrator.source.facts import Sign
 from orchestrator.source.liveness import FunctionNode
 from orchestrator.source.naming import dotted, tail, words, words_of
-from orchestrator.source.nodes import walk
+from orchestrator.source.nodes import running as walk
 from orchestrator.source.parsing import Module
 
 RULE, BLIND_LOSS = "redflags/never-trains", "redflags/loss-ignores-input"
