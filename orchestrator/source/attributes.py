@@ -50,6 +50,8 @@ def _tables(node: ast.ClassDef) -> frozenset[str]:
         shown = isinstance(assign.value, (ast.List, ast.Dict, ast.Tuple)) and bool(walk(assign.value)[3:])
         names = [t.attr for t in assign.targets if isinstance(t, ast.Attribute) and shown]
         written |= {name: written.get(name, 0) + 1 for name in names}
+    if not written:
+        return frozenset()
     looked = set(map(id, _looked_up(node)))
     for one in (n for n in walk(node) if isinstance(n, ast.Attribute) and n.attr in written):
         if isinstance(one.ctx, ast.Load) and id(one) not in looked:

@@ -29,6 +29,18 @@ class Ways:
     effects: set[str] = field(default_factory=set)
     returns: bool = False
     open: bool = False
+    now: dict[str, str] = field(default_factory=dict)
+
+    def begin(self, name: str, value: ast.expr) -> None:
+        """From here on the name means something else, made of `value` alone."""
+        made_of = _names(self, value)
+        if name not in _names_in([value]):
+            self.now[name] = f"{name}@{len(self.now)}:{value.lineno}"
+            self.sources[self.now[name]] |= made_of
+
+    def called(self, names: Iterable[str]) -> set[str]:
+        """The names as they stand now."""
+        return {self.now.get(name, name) for name in names}
 
 
 def reaching(function: FunctionNode) -> frozenset[str]:
@@ -45,12 +57,23 @@ def reaching(function: FunctionNode) -> frozenset[str]:
             seen |= set(found)
     if ways.open:
         seen |= {a.arg for a in _arguments(function)}
-    return frozenset(seen - {name for name in content_of(function) if overwritten(function, name)})
+    return frozenset(seen)
 
 
 def ways_of(function: FunctionNode) -> Ways:
     ways = Ways()
-    _follow(ways, function.body, frozenset())
+    inner = {
+        n.id
+        for part in walk(function)[1:]
+        if isinstance(part, (*_FUNCTIONS, ast.Lambda))
+        for n in walk(part)
+        if isinstance(n, ast.Name)
+    }
+    for statement in live(function.body):
+        _statement(ways, statement, frozenset())
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name not in inner:
+                ways.begin(name, value)
     return ways
 
 
@@ -65,6 +88,8 @@ def content_of(function: FunctionNode) -> list[str]:
 def reads_sizes_only(function: FunctionNode, content: Iterable[str]) -> bool:
     """Of what it must be given it asks no more than how much it is, or of what kind."""
     needed = set(content_of(function)) & set(content)
+    if not needed:
+        return False
     sized: set[int] = set()
     loads = []
     for node in (n for statement in function.body for n in walk(statement)):
@@ -78,16 +103,6 @@ def reads_sizes_only(function: FunctionNode, content: Iterable[str]) -> bool:
             case ast.Name(id=name) | ast.Attribute(attr=name) if name in _SEES_ALL:
                 return False
     return bool(needed) and all(id(load) in sized for load in loads)
-
-
-def overwritten(function: FunctionNode, name: str) -> bool:
-    """Something else is put in the parameter's place before anybody looks at it."""
-    for statement in function.body:
-        named = [n for n in walk(statement) if isinstance(n, ast.Name) and n.id == name]
-        if named:
-            stores = all(isinstance(n.ctx, ast.Store) for n in named)
-            return stores and isinstance(statement, (ast.Assign, ast.AnnAssign))
-    return False
 
 
 def _arguments(function: FunctionNode) -> Iterator[ast.arg]:
@@ -153,11 +168,13 @@ def _expression(ways: Ways, node: ast.expr, control: frozenset[str]) -> None:
         ways.returns = True
         ways.answers |= _names(ways, inner.value) | control
         return
-    seen = _names(ways, inner) | control
+    _names(ways, inner)  # notes what is named or handed out within
     if isinstance(inner, ast.Call):
-        given = _names_in([*inner.args, *(k.value for k in inner.keywords)])
+        given = ways.called(_names_in([*inner.args, *(k.value for k in inner.keywords)]))
         ways.effects |= given | control
-        holder = _root(inner.func) if isinstance(inner.func, ast.Attribute) else ""
+        holder = (
+            ways.now.get(root := _root(inner.func), root) if isinstance(inner.func, ast.Attribute) else ""
+        )
         grows = isinstance(inner.func, ast.Attribute) and inner.func.attr in _GROWS
         for name in ({holder} if grows else {holder, *given}) - {""}:  # each may be changed by the others
             ways.sources[name] |= given | control | ({holder} - {""})
@@ -171,11 +188,11 @@ def _gives(ways: Ways, target: ast.expr, made_of: set[str] | frozenset[str]) -> 
         case ast.Starred(value=inner):
             _gives(ways, inner, made_of)
         case ast.Attribute() | ast.Subscript():
-            name = _root(target)
-            ways.sources[name] |= made_of | _names_in([target])
+            root = _root(target)
+            ways.sources[ways.now.get(root, root)] |= made_of | ways.called(_names_in([target]))
             ways.effects |= set(made_of)
         case ast.Name(id=name):
-            ways.sources[name] |= made_of
+            ways.sources[ways.now.get(name, name)] |= made_of
 
 
 def _names(ways: Ways, node: ast.AST | None) -> set[str]:
@@ -190,13 +207,13 @@ def _names(ways: Ways, node: ast.AST | None) -> set[str]:
                 found.add(name)
                 ways.open |= name in _SEES_ALL
             case ast.NamedExpr(target=target, value=value):
-                ways.sources[target.id] |= _names_in([value])
+                ways.sources[target.id] |= ways.called(_names_in([value]))
             case ast.Yield() | ast.YieldFrom():
                 ways.returns = True
-                ways.answers |= _names_in([one.value])
+                ways.answers |= ways.called(_names_in([one.value]))
             case ast.Call(func=ast.Name(id="super"), args=[]):
                 found.add("self")
-    return found
+    return ways.called(found)
 
 
 def _counting(root: ast.AST) -> list[ast.AST]:

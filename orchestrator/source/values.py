@@ -55,7 +55,7 @@ _GROWS = {"append", "extend", "add", "insert", "update", "appendleft", "setdefau
 class Value(NamedTuple):
     """`same` is the parameter it still is, `call` the one function whose answer it is.
 
-    `template`: a fixed text, perhaps with values pasted in. `fixed`: one of some texts that stand in the code.
+    `template`: a fixed text, perhaps with values pasted in. `fixed`: one of some texts of the code.
     """
 
     mask: int = 0
@@ -369,7 +369,7 @@ class Scope:
             ):
                 return f"self.{part}.{attr}"
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if (
-                name[:1].isupper() and name not in self.names
+                _is_class(name) and name not in self.names
             ):
                 return "" if name in self.imports else f"{name}.{attr}"
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in self.imports:

@@ -18,6 +18,7 @@ VERBS = words_of(
     """
     encode decode forward predict detect track extract embed tokenize detokenize classify quantize compress
     decompress infer segment reconstruct caption generate complete chat score estimate align loss evaluate
+    scan locate recognize summarize translate transcribe
     """
 )
 _CHANGES = words_of(
@@ -34,6 +35,8 @@ MEASURES = words_of(
     """
 )
 """Last words of what tells how near two things are."""
+_TELLS = {"compute", "result", "value"}
+"""What tells the state of a metric that was fed before."""
 _LEARNS = words_of("forward predict estimate score evaluate infer")
 """These may answer with what was learned before, whatever they are given: a mean, a learned query."""
 _DRAWS = words_of(
@@ -75,12 +78,14 @@ def _judged(index: Index, of: Definition, owner: Definition | None, within: Clas
     function = of.what
     assert isinstance(function, Function)
     spoken = words(function.name)
-    if not spoken or not function.inputs:
+    if not spoken or not (function.inputs or function.name in _TELLS):
         return
     losing = spoken[-1] == "loss" or (
         within is not None and within.name.endswith("Loss") and function.name == "forward"
     )
     measures = spoken[-1] in MEASURES and function.inputs > 1
+    if within is not None and function.name in _TELLS and MEASURES & set(words(within.name)[-1:]):
+        measures = True
     if spoken[0] not in VERBS and not losing and not measures:
         return
     settled = index.settled(of, owner)
@@ -103,6 +108,8 @@ def _rule(function: Function, spoken: Sequence[str], losing: bool, is_first: boo
         case Kind.STUB if "raise" not in function.found and is_first:
             return EMPTY
         case Kind.REAL if function.found in (SIZES, DEAF):
+            if losing:
+                return BLIND_LOSS
             return CONSTANT if spoken[0] in (_CHANGES | _KNOWS) - _LEARNS else ""
         case Kind.REAL if function.found in (BY_CHANCE, HASHES) and not _DRAWS & set(spoken):
             return RANDOM if spoken[0] in _KNOWS | _CHANGES else ""

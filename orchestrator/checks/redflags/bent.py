@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from orchestrator.checks.redflags.metrics import is_metric
 from orchestrator.source.facts import Sign
-from orchestrator.source.liveness import FunctionNode
 from orchestrator.source.naming import tail, words, words_of
-from orchestrator.source.nodes import walk
+from orchestrator.source.nodes import Nodes, walk
 from orchestrator.source.parsing import Module
 
 RULE = "redflags/made-up-metric"
@@ -21,20 +21,19 @@ _LEAST, _MOST = 0.1, 1.0
 
 
 def signs(module: Module) -> Iterator[Sign]:
-    for function in module.nodes.functions():
-        for name, value in _metrics_in(function):
-            if how := _bent(name, value):
-                text = f"{name} {how}: {ast.unparse(value)[:60]}"
-                yield Sign(RULE, value.lineno, f"{function.name}: {name}", text)
+    for name, value in _metrics_in(module.nodes):
+        if how := _bent(name, value):
+            yield Sign(RULE, value.lineno, name, f"{name} {how}: {ast.unparse(value)[:60]}")
 
 
-def _metrics_in(function: FunctionNode) -> Iterator[tuple[str, ast.expr]]:
+def _metrics_in(nodes: Nodes) -> Iterator[tuple[str, ast.expr]]:
     """What is answered or kept under a metric's name."""
-    own = _is_measured(function.name)
-    for node in walk(function):
+    for function in nodes.functions():
+        if _is_measured(function.name):
+            returns = (n.value for n in walk(function) if isinstance(n, ast.Return))
+            yield from ((function.name, value) for value in returns if value is not None)
+    for node in chain(nodes.of(ast.Assign), nodes.of(ast.Dict), nodes.of(ast.keyword)):
         match node:
-            case ast.Return(value=ast.expr() as value) if own:
-                yield function.name, value
             case ast.Assign(targets=targets, value=value):
                 yield from ((n, value) for t in targets if _is_measured(n := _label(t)))
             case ast.Dict(keys=keys, values=values):

@@ -80,7 +80,7 @@ def _hollow(test: FunctionNode) -> str:
     held = [n for n in walk(test) if isinstance(n, ast.Assert)]
     if held and all(_always(n.test) for n in held) and not _calls_checks(test):
         return f"only asserts what always holds: {ast.unparse(held[0].test)[:50]}"
-    caught = [n for n in _caught(body)]
+    caught = list(_caught(body))
     if held and len(caught) == len(held) and not _calls_checks(test):
         return "catches the failure of its own assertions"
     return ""

@@ -26,6 +26,7 @@ _FRESH = words_of(
     full_like Tensor FloatTensor Parameter from_numpy arange linspace uniform random gauss range
     """
 )
+_WORTH = _OPTIMIZERS | {"backward", "detach", "step"}
 _CRITERIA = words_of("loss criterion entropy mse nll objective cost mse_loss l1 bce")
 _JUDGED = words_of(
     "pred preds prediction predictions output outputs logits recon reconstruction positions estimate yhat"
@@ -42,7 +43,7 @@ class Tie(IntEnum):
 
 
 def signs(module: Module) -> Iterator[Sign]:
-    if not any(word in module.text for word in ("backward", "optim", "detach")):
+    if not _WORTH & {tail(call.func) for call in module.nodes.of(ast.Call)}:
         return
     imported = {
         a.asname or a.name.split(".")[0]
@@ -94,9 +95,11 @@ def _is_held(node: ast.expr, function: FunctionNode, imported: set[str]) -> bool
         if name not in given:  # a parameter, a loop's name, something of the module
             if not (name[:1].isupper() and _only_called(node, name)):
                 return True
-        elif any(isinstance(n.ctx, ast.Load) for n in loads):
+            continue
+        source = given[name]
+        if any(isinstance(n.ctx, ast.Load) for n in loads):
             return True
-        elif given[name] is not node and _is_held(given[name], function, imported | {name}):
+        if source is not node and _is_held(source, function, imported | {name}):
             return True
     return False
 
