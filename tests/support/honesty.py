@@ -76,8 +76,8 @@ def read_spec() -> dict[str, Component]:
 
 
 def main() -> int:
-    fakes = [*samples("fakes.yaml"), *samples("later_fakes.yaml")]
-    genuine = [*samples("genuine.yaml"), *samples("later_genuine.yaml")]
+    fakes = [*samples("fakes.yaml"), *samples("later_fakes.yaml"), *samples("unseen_fakes.yaml")]
+    genuine = [*samples("genuine.yaml"), *samples("later_genuine.yaml"), *samples("unseen_genuine.yaml")]
     overlooked, alarms = missed(fakes), alarmed(genuine)
     recall, rate = 1 - len(overlooked) / len(fakes), len(alarms) / len(genuine)
     for name in overlooked:

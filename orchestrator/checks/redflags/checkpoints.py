@@ -44,10 +44,10 @@ def _entries(module: Module, saved: ast.expr) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _is_filled(module: Module, name: str) -> bool:
-    for node in [*module.nodes.of(ast.Subscript), *module.nodes.of(ast.Attribute)]:
-        if isinstance(node.value, ast.Name) and node.value.id == name:
-            return True
-    return False
+    held = [n.value for n in module.nodes.of(ast.Subscript)] + [
+        n.value for n in module.nodes.of(ast.Attribute)
+    ]
+    return any(isinstance(one, ast.Name) and one.id == name for one in held)
 
 
 def _is_hollow(value: ast.expr) -> bool:

@@ -102,7 +102,11 @@ def _swallows(handler: ast.ExceptHandler) -> bool:
     caught = [tail(k) for k in kind.elts] if isinstance(kind, ast.Tuple) else [tail(kind) if kind else ""]
     ends = any(isinstance(n, (ast.Raise, ast.Assert)) for s in handler.body for n in walk(s))
     calls = {tail(n.func) for s in handler.body for n in walk(s) if isinstance(n, ast.Call)}
-    return bool(_CATCHES & set(caught)) and not ends and calls <= {"print", "debug", "info", "warning"}
+    return (
+        bool(_CATCHES & set(caught))
+        and not ends
+        and calls <= {"print", "debug", "info", "warning", "skip", "xfail"}
+    )
 
 
 def _always(node: ast.expr) -> bool:

@@ -18,8 +18,8 @@ _RUNS_ALL = {"children", "modules", "named_children", "named_modules", "_modules
 _LEARNED = words_of(
     """
     Linear Bilinear Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Embedding
-    EmbeddingBag LSTM GRU RNN MultiheadAttention Transformer TransformerEncoder TransformerDecoder TransformerEncoderLayer
-    TransformerDecoderLayer Sequential ModuleList ModuleDict LazyLinear
+    EmbeddingBag LSTM GRU RNN MultiheadAttention Transformer TransformerEncoder TransformerDecoder
+    TransformerEncoderLayer TransformerDecoderLayer Sequential ModuleList ModuleDict LazyLinear
     """
 )
 

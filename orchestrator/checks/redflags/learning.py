@@ -45,12 +45,9 @@ class Tie(IntEnum):
 def signs(module: Module) -> Iterator[Sign]:
     if not _WORTH & {tail(call.func) for call in module.nodes.of(ast.Call)}:
         return
-    imported = {
-        a.asname or a.name.split(".")[0]
-        for kind in (ast.Import, ast.ImportFrom)
-        for node in module.nodes.of(kind)
-        for a in node.names
-    }
+    names = [a for n in module.nodes.of(ast.Import) for a in n.names]
+    names += [a for n in module.nodes.of(ast.ImportFrom) for a in n.names]
+    imported = {a.asname or a.name.split(".")[0] for a in names}
     for function in module.nodes.functions():
         yield from _optimizers(function, imported)
         if _trains(function):
@@ -119,14 +116,9 @@ def _losses(function: FunctionNode) -> Iterator[Sign]:
                 if tie is not Tie.HELD:
                     how = "is cut off from the model" if tie is Tie.CUT else "does not come of a model"
                     yield _sign(function, call, f"runs backward() on a loss that {how}")
-
-        loss = (
-            call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr == "backward" else None
-        )
-        if isinstance(loss, ast.Name) and _is_told(function, loss.id):
-            yield _sign(
-                function, call, f"has to tell {loss.id} to require gradients: it does not come of weights"
-            )
+                elif isinstance(loss, ast.Name) and _is_told(function, loss.id):
+                    how = f"has to tell {loss.id} to require gradients: it does not come of weights"
+                    yield _sign(function, call, how)
 
 
 def _is_told(function: FunctionNode, name: str) -> bool:

@@ -178,6 +178,8 @@ def _never(function: ast.FunctionDef | ast.AsyncFunctionDef, loops: Sequence[ast
     in_loops = {tail(n.func) for loop in loops for n in walk(loop) if isinstance(n, ast.Call)}
     if not in_loops - _IDLE and not _has_arithmetic(loops):
         return "only prints, waits and draws numbers"
+    if {"add_", "sub_", "copy_"} & names and any(isinstance(n, ast.If) for loop in loops for n in walk(loop)):
+        return ""  # weights are tried, and kept or taken back
     ranged = any(isinstance(n, ast.For) for n in loops)
     if "sleep" in in_loops and ranged and not hands_on and "backward" not in names:
         return "waits instead of training"
