@@ -35,6 +35,7 @@ MEASURES = words_of(
     """
 )
 """Last words of what tells how near two things are."""
+_SIZED = words_of("dtype shape device size sizes type dim dims length rank")
 _TELLS = {"compute", "result", "value"}
 """What tells the state of a metric that was fed before."""
 _LEARNS = words_of("forward predict estimate score evaluate infer")
@@ -110,7 +111,8 @@ def _rule(function: Function, spoken: Sequence[str], losing: bool, is_first: boo
         case Kind.REAL if function.found in (SIZES, DEAF):
             if losing:
                 return BLIND_LOSS
-            return CONSTANT if spoken[0] in (_CHANGES | _KNOWS) - _LEARNS else ""
+            told = spoken[0] in (_CHANGES | _KNOWS) - _LEARNS and not _SIZED & set(spoken)
+            return CONSTANT if told and is_first else ""
         case Kind.REAL if function.found in (BY_CHANCE, HASHES) and not _DRAWS & set(spoken):
             return RANDOM if spoken[0] in _KNOWS | _CHANGES else ""
     return ""

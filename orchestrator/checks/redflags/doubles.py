@@ -12,8 +12,9 @@ from orchestrator.source.listing import SourceFile
 RULE = "redflags/test-double"
 
 _DOUBLES = re.compile(
-    r"^(unittest\.mock\b(?!\.(ANY|sentinel|call|DEFAULT))|mock\.\w|httpx\.MockTransport|responses\.(add|activate|mock|\w+Mock)"
-    r"|requests_mock\.|respx\.|pytest_httpserver\.|vcr\.use|langchain\w*\.\S*Fake|llama_index\.\S*Mock)"
+    r"^(unittest\.mock\.(\w*Mock|create_autospec)|mock\.(\w*Mock|create_autospec)|httpx\.MockTransport"
+    r"|responses\.(add|activate|mock|\w+Mock)|requests_mock\.|respx\.|pytest_httpserver\.|vcr\.use"
+    r"|langchain\w*\.\S*Fake|llama_index\.\S*Mock)"
 )
 
 
