@@ -11,7 +11,7 @@ from orchestrator.checks.claims import Component
 from orchestrator.checks.redflags.answers import VERBS
 from orchestrator.checks.redflags.services import asks_injected, reaches_model
 from orchestrator.plan_file.problems import nearest
-from orchestrator.source.bodies import FILLS_IN, ONLY_SETS, UNREAD
+from orchestrator.source.bodies import BY_CHANCE, DEAF, FILLS_IN, ONLY_SETS, SIZES, UNREAD
 from orchestrator.source.facts import Class, Function, Import, Kind
 from orchestrator.source.index import Definition, Index
 from orchestrator.source.listing import Skipped, SourceFile
@@ -30,6 +30,7 @@ _DOES = VERBS | {
     "update",
     "step",
 }
+_HOLLOW = {UNREAD, SIZES, DEAF, BY_CHANCE}
 _CHANCE = {"sample", "augment", "noise", "random", "shuffle", "jitter", "dropout", "mask"}
 _LANGUAGE = {"llm", "language", "languagemodel", "language_model", "api", "vlm", "chat", "llm_api", "llm-api"}
 _LONGEST_LINE = 10_000
@@ -233,7 +234,7 @@ def _flawed(function: Function, spoken: Sequence[str]) -> str:
             return "constant-method"
         case Kind.IDENTITY if spoken[0] in _DOES:
             return "identity-method"
-        case Kind.REAL if function.found == UNREAD and spoken[0] in _DOES:
+        case Kind.REAL if function.found in _HOLLOW and spoken[0] in _DOES | {"getitem"}:
             return "constant-method"
     return ""
 

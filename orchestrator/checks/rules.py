@@ -176,6 +176,44 @@ RULES: Mapping[str, Rule] = {
         "its answers are then made up or missing, and nobody knows",
         "let the error through",
     ),
+    "redflags/unread-input": _rule(
+        "a method answers out of a file, whatever it is asked", _ANSWER, "compute the answer from its input"
+    ),
+    "redflags/no-memory": _rule(
+        "a tracker whose answers depend on nothing it saw before",
+        "without a memory nothing can be followed from one frame to the next",
+        "keep the tracks, and match what is new with them",
+    ),
+    "redflags/unused-layers": _rule(
+        "a network builds layers that nothing runs",
+        "they only make it look like the network it is not",
+        "run them in forward(), or do not build them",
+    ),
+    "redflags/no-core-operation": _rule(
+        "a network without the operation that its architecture is named for",
+        _CLAIM,
+        "build that operation in, or name the network for what it is",
+    ),
+    "redflags/dropped-function": _rule(
+        "a decorator never calls what it decorates",
+        "the code below it looks alive and never runs",
+        "call the function in the wrapper",
+    ),
+    "redflags/test-double": _rule(
+        "a double made for tests stands in code that is no test",
+        _ANSWER,
+        "use the real service here, and the double in the tests",
+    ),
+    "redflags/empty-checkpoint": _rule(
+        "a checkpoint without weights",
+        "what it is evidence of was not trained",
+        "save the model's state_dict()",
+    ),
+    "redflags/hollow-test": _rule(
+        "a test that cannot fail",
+        "it shows nothing of the code it runs",
+        "assert what the code should answer",
+    ),
     "redflags/unreadable": _rule(
         "a file that Python 3 cannot read", "nothing in it can run or be checked", "mend its syntax"
     ),

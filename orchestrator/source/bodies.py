@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.source.facts import Function, Kind
+from orchestrator.source.flow import reads_sizes_only
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.naming import dotted, tail, words
-from orchestrator.source.values import HASH, INPUT, RANDOM, SIZE, STATE, Scope, Value
+from orchestrator.source.passing import passes_through
+from orchestrator.source.values import ASKED, HASH, INPUT, RANDOM, SIZE, STATE, Scope, Value
 
 _NOISE = {"print", "sleep", "debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
 _NOISE |= {
@@ -26,17 +28,8 @@ _QUIET_CONTEXTS = {"no_grad", "inference_mode", "autocast", "suppress", "catch_w
 _COUNTS = {"n", "num", "count", "size", "shape", "length", "batch", "seed", "device", "dtype", "dim", "k"}
 _COUNTS |= {"max", "min", "top", "steps", "width", "height", "channels", "number", "verbose", "debug"}
 _TEXT_VERBS = {"generate", "complete", "chat", "ask", "query", "answer", "respond", "prompt", "infer"}
-_ASKED = {
-    "prompt",
-    "prompts",
-    "question",
-    "message",
-    "messages",
-    "query",
-    "instruction",
-    "conversation",
-    "text",
-}
+_SAID = {"prompt", "prompts", "question", "message", "messages", "instruction", "conversation"}
+_ASKED = _SAID | {"query", "text"}
 _ASKED |= {
     "trajectory",
     "context",
@@ -55,7 +48,10 @@ ONLY_SETS = "does nothing but set attributes to constants"
 UNREAD = "never looks at what it is given"
 FILLS_IN = "only fills fixed text in"
 BY_CHANCE = "answers by chance where it has no better"
+DEAF = "looks at no more than the size of what it is given"
+SIZES = "only depends on how much it is given"
 HASHES = "answers with a hash of what it is given"
+_KEEPS = {"append", "extend", "add", "insert", "update", "setdefault"}
 _COPIES = {"list", "tuple", "dict", "set", "sorted", "copy", "deepcopy", "len", "min", "max"}
 
 
@@ -76,6 +72,7 @@ class _Reading:
     yields: bool = False
     counts: bool = False
     by_chance: bool = False
+    asks: bool = False
 
 
 def read_function(
@@ -106,7 +103,7 @@ def _read(node: FunctionNode, constants: frozenset[str], imports: dict[str, str]
         target=target,
         acts=reading.acts or reading.counts,
         inputs=sum(_carries(name) for name in inputs),
-        passes_through=_passes_through(node, body, inputs),
+        passes_through=passes_through(node, body, inputs),
     )
 
 
@@ -199,7 +196,7 @@ def _answer(reading: _Reading, value: Value, node: ast.expr | None, control: int
     guard = bool(control) and (nothing or _is_empty(node))
     if node is not None and not nothing:
         reading.by_chance |= value.mask & ~SIZE == RANDOM
-        mixed = Value(value.mask | control & (INPUT | STATE | RANDOM), value.same, value.call, value.template)
+        mixed = value._replace(mask=value.mask | control & (INPUT | STATE | RANDOM))
         reading.returned.append((mixed, node, guard))
 
 
@@ -224,6 +221,7 @@ def _expression(reading: _Reading, node: ast.expr) -> None:
     elif isinstance(inner, ast.Call):
         if not reading.scope.grows(inner) and not _is_noise(inner):
             reading.acts = True
+            reading.asks |= tail(inner.func) not in _KEEPS
             reading.scope.fills(inner)
     else:
         reading.scope.value(inner)
@@ -254,7 +252,7 @@ def _assign(reading: _Reading, node: ast.Assign | ast.AnnAssign | ast.AugAssign,
         return
     value = scope.value(node.value)
     if control:
-        value = Value(value.mask | control & (INPUT | STATE | RANDOM), value.same, value.call, value.template)
+        value = value._replace(mask=value.mask | control & (INPUT | STATE | RANDOM))
     reading.calls |= isinstance(node.value, (ast.Call, ast.Await)) and bool(value.mask & STATE)
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     for target in targets:
@@ -262,6 +260,7 @@ def _assign(reading: _Reading, node: ast.Assign | ast.AnnAssign | ast.AugAssign,
             value = Value(value.mask | scope.value(target).mask, template=value.template)
         if _is_kept(scope, target):
             reading.sets = True
+            reading.asks |= bool(value.mask & ASKED)
             counted = isinstance(node, ast.AugAssign) and isinstance(node.value, ast.Constant)
             reading.counts |= counted
             reading.acts |= not counted and (bool(value.mask & ~SIZE) or isinstance(node, ast.AugAssign))
@@ -307,8 +306,12 @@ def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tup
         return Kind.IDENTITY, f"returns its argument {values[0].same} unchanged", ""
     if len(values) == 1 and values[0].call and not changes:
         return Kind.FORWARDS, "", values[0].call
-    if _is_canned(node, answers, inputs):
+    if _is_canned(node, answers, inputs, reading.asks):
         return Kind.CANNED, f"answers with fixed text: {_short(answers[0][1])}", ""
+    if all(value.mask == SIZE for value in values):
+        return Kind.REAL, SIZES, ""
+    if reads_sizes_only(node, [name for name in inputs if _carries(name)]):
+        return Kind.REAL, DEAF, ""
     if not reading.acts and not reading.calls and _is_deaf(node, [text for _, text in answers], inputs):
         return Kind.REAL, UNREAD, ""
     if not changes and all(value.template and not value.mask & STATE for value in values):
@@ -357,35 +360,16 @@ def _is_canned(
     node: FunctionNode,
     answers: Iterable[tuple[Value, ast.expr]],
     inputs: Sequence[str],
+    asks: bool,
 ) -> bool:
     """A function that should think, and answers with texts that stand in the code."""
-    asks = _TEXT_VERBS & set(words(node.name)[:1]) and _ASKED & {name.lower() for name in inputs}
-    return bool(asks) and all(v.template and not v.mask & STATE for v, _ in answers)
-
-
-def _passes_through(node: FunctionNode, body: Sequence[ast.stmt], inputs: Sequence[str]) -> bool:
-    """One call with exactly the parameters, and nothing done to its answer."""
-    if not inputs and node.name != _called(body):
+    given = {name.lower() for name in inputs}
+    if not _TEXT_VERBS & set(words(node.name)[:1]):
         return False
-    match body:
-        case [ast.Return(value=ast.Call() as call)] | [ast.Expr(value=ast.Call() as call)]:
-            return list(_passed(call)) == list(inputs) and isinstance(call.func, ast.Attribute)
-        case [ast.Return(value=ast.Await(value=ast.Call() as call))]:
-            return list(_passed(call)) == list(inputs) and isinstance(call.func, ast.Attribute)
-    return False
-
-
-def _called(body: Sequence[ast.stmt]) -> str:
-    value = getattr(body[0], "value", None) if len(body) == 1 else None
-    return tail(value.func) if isinstance(value, ast.Call) else ""
-
-
-def _passed(call: ast.Call) -> Iterator[str]:
-    for argument in call.args:
-        inner = argument.value if isinstance(argument, ast.Starred) else argument
-        yield inner.id if isinstance(inner, ast.Name) else ""
-    for keyword in call.keywords:
-        yield keyword.value.id if isinstance(keyword.value, ast.Name) else ""
+    values = [value for value, _ in answers]
+    if _SAID & given and (all(v.fixed for v in values) or not (asks or any(v.mask & ASKED for v in values))):
+        return True
+    return bool(_ASKED & given) and all(v.template and not v.mask & STATE for v in values)
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

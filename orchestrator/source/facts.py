@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-EDITION = 3
+EDITION = 4
 """Raised when what is read out of a file changes: remembered facts of another edition are forgotten."""
 
 
@@ -52,7 +52,9 @@ class Function(NamedTuple):
 class Class(NamedTuple):
     """`fields` counts attributes declared in the body. `stores`: its `__init__` keeps what it is given.
 
-    `only_keeps`: it does no more than that, or than handing it to another constructor.
+    `only_keeps`: it does no more than that, or than handing it to another constructor. `parts` are
+    attributes and the classes of which they hold one. `remembers`: an answer depends on earlier calls;
+    only asked of classes that follow something over time.
     """
 
     name: str
@@ -64,6 +66,8 @@ class Class(NamedTuple):
     stores: bool
     only_keeps: bool
     decorated: bool
+    parts: tuple[tuple[str, str], ...] = ()
+    remembers: bool = True
 
 
 class Sign(NamedTuple):

@@ -178,6 +178,14 @@ class Index:
         receiver, _, name = target.rpartition(".")
         if not receiver:
             return self.resolve(of.file, name)
+        if receiver == "self" or receiver.startswith("self."):
+            part = receiver.partition(".")[2] or name
+            made = self._part(owner, part) if owner is not None else None
+            if made is not None and (receiver != "self" or self.method(owner, name) is None):  # type: ignore[arg-type]
+                called = [name] if receiver != "self" else ["forward", "__call__"]
+                return next((m for one in called if (m := self.method(made, one)) is not None), None)
+            if receiver != "self":
+                return None
         if receiver in ("self", "super"):
             heirs = [] if owner is None else self.lineage(owner)
             heirs = heirs[1:] if receiver == "super" else heirs[:1]
@@ -187,6 +195,15 @@ class Index:
                 return self.resolve(of.file, target)
             heirs = [named]
         return next((m for heir in heirs if (m := self.method(heir, name)) is not None), None)
+
+    def _part(self, owner: Definition, attribute: str) -> Definition | None:
+        """The class of this tree that the object holds one of, under that name."""
+        for heir in self.lineage(owner):
+            for name, made in heir.what.parts if isinstance(heir.what, Class) else ():
+                if name == attribute:
+                    found = self.resolve(heir.file, made)
+                    return found if found is not None and isinstance(found.what, Class) else None
+        return None
 
     def imports_of(self, file: SourceFile) -> Iterator[SourceFile]:
         for one in self.facts(file).imports:

@@ -86,6 +86,19 @@ def statements(root: ast.AST) -> list[ast.AST]:
     return found[1:]
 
 
+def running(root: ast.AST) -> list[ast.AST]:
+    """All nodes from here on, without statements that can never run."""
+    found = [root]
+    for node in found:
+        for name, value in node.__dict__.items():
+            if value.__class__ is list:
+                items = live(value) if name in _BLOCKS and not isinstance(node, ast.Lambda) else value
+                found += [item for item in items if isinstance(item, ast.AST)]
+            elif isinstance(value, ast.AST):
+                found.append(value)
+    return found
+
+
 def _running(block: list[ast.stmt], found: Nodes) -> list[ast.stmt]:
     running = live(block)
     if len(running) != len(block) or any(a is not b for a, b in zip(running, block, strict=True)):

@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from orchestrator.source.attributes import constant_attributes, constants_of, idle_layers
 from orchestrator.source.bodies import read_function
-from orchestrator.source.facts import Class, Facts, Function, Import
+from orchestrator.source.facts import Class, Facts, Function, Import, Kind
 from orchestrator.source.liveness import FunctionNode, docstring, live
+from orchestrator.source.members import follows, parts_of, remembers
 from orchestrator.source.naming import dotted, tail
-from orchestrator.source.nodes import Nodes, statements, walk
+from orchestrator.source.nodes import Nodes, walk
 from orchestrator.source.parsing import Module
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -31,12 +33,16 @@ def outline(module: Module) -> Facts:
     """
     imports = _imports(module.nodes)
     targets = {i.name: i.target for i in imports if i.live and not i.typing_only}
-    constants = frozenset(_constants(module.tree.body))
+    constants = frozenset(constants_of(module.tree.body))
     top = list(_top(module.tree.body))
     idles = any(tail(call.func) == "Identity" for call in module.nodes.of(ast.Call))
     return Facts(
         imports=imports,
-        classes=tuple(_class(n, constants, targets, idles) for n in top if isinstance(n, ast.ClassDef)),
+        classes=tuple(
+            _class(n, constants, targets, idles, _patches(top, n.name))
+            for n in top
+            if isinstance(n, ast.ClassDef)
+        ),
         functions=tuple(
             read_function(n, constants=constants, imports=targets, method=False)
             for n in top
@@ -149,37 +155,45 @@ def _mentions(nodes: Nodes) -> set[str]:
     return {t for t in texts if ("." in t or ":" in t or not t.islower()) and _NAME.fullmatch(t)}
 
 
-def _constants(body: Sequence[ast.stmt]) -> Iterator[str]:
-    for statement in body:
-        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and is_literal(statement.value):
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            yield from (t.id for t in targets if isinstance(t, ast.Name))
+def _patches(top: Sequence[ast.stmt], owner: str) -> list[Function]:
+    """`I3D.forward = quick` behind the class: what its objects will really run."""
+    found = []
+    for statement in top:
+        match statement:
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=name), attr=attr)], value=value):
+                pass
+            case ast.Expr(
+                value=ast.Call(
+                    func=ast.Name(id="setattr"),
+                    args=[ast.Name(id=name), ast.Constant(value=str(attr)), value],
+                )
+            ):
+                pass
+            case _:
+                continue
+        if name == owner and isinstance(value, ast.Name):
+            found.append(Function(attr, statement.lineno, Kind.FORWARDS, "", value.id, False, 1, False))
+    return found
 
 
-def is_literal(node: ast.expr | None) -> bool:
-    match node:
-        case ast.Constant():
-            return True
-        case ast.UnaryOp(operand=inner):
-            return is_literal(inner)
-        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
-            return all(map(is_literal, items))
-        case ast.Dict(keys=keys, values=values):
-            return all(map(is_literal, [*keys, *values]))
-    return False
-
-
-def _class(node: ast.ClassDef, constants: frozenset[str], imports: dict[str, str], idles: bool) -> Class:
+def _class(
+    node: ast.ClassDef,
+    constants: frozenset[str],
+    imports: dict[str, str],
+    idles: bool,
+    patches: Sequence[Function],
+) -> Class:
     body = live(node.body[1:] if docstring(node.body) else node.body)
-    own = constants | _constant_attributes(node, body)
+    own = constants | constant_attributes(node, body)
     if idles:
-        own |= _idle_layers(node)
+        own |= idle_layers(node)
     methods = [
         read_function(n, constants=own, imports=imports, method=True)
         for n in body
         if isinstance(n, _FUNCTIONS)
     ]
     methods += _assigned_methods(body)
+    methods = [m for m in methods if m.name not in {p.name for p in patches}] + list(patches)
     bases = tuple(dotted(b.value if isinstance(b, ast.Subscript) else b) or "?" for b in node.bases)
     metas = {tail(k.value) for k in node.keywords if k.arg == "metaclass"}
     inits = [n for n in body if isinstance(n, _FUNCTIONS) and n.name == "__init__"]
@@ -194,6 +208,8 @@ def _class(node: ast.ClassDef, constants: frozenset[str], imports: dict[str, str
         stores=any(map(_stores, inits)),
         only_keeps=all(map(_only_keeps, inits)),
         decorated=bool(node.decorator_list),
+        parts=parts_of(node),
+        remembers=not follows(node) or remembers(node),
     )
 
 
@@ -210,45 +226,6 @@ def _assigned_methods(body: Sequence[ast.stmt]) -> Iterator[Function]:
                     else (2, "is a lambda without any work")
                 )
                 yield Function(name, statement.lineno, kind, found, "", False, 1, False)
-
-
-def _constant_attributes(node: ast.ClassDef, body: Sequence[ast.stmt]) -> frozenset[str]:
-    """Attributes that every assignment in the class sets to a literal."""
-    constant = {f"self.{name}" for name in _constants(body)}
-    variable: set[str] = set()
-    for method in (n for n in body if isinstance(n, _FUNCTIONS)):
-        receiver = method.args.args[0].arg if method.args.args else ""
-        for name, literal in _attribute_assignments(method, receiver):
-            (constant if literal else variable).add(f"self.{name}")
-    return frozenset(constant - variable)
-
-
-def _idle_layers(node: ast.ClassDef) -> frozenset[str]:
-    """Attributes that are only ever `nn.Identity()`, in the form `self.name()`."""
-    idle: set[str] = set()
-    other: set[str] = set()
-    for assign in (n for n in walk(node) if isinstance(n, ast.Assign)):
-        hands_on = isinstance(assign.value, ast.Call) and tail(assign.value.func) == "Identity"
-        names = {f"self.{t.attr}()" for t in assign.targets if isinstance(t, ast.Attribute)}
-        (idle if hands_on else other).update(names)
-    return frozenset(idle - other)
-
-
-def _attribute_assignments(method: FunctionNode, receiver: str) -> Iterator[tuple[str, bool]]:
-    for node in statements(method):
-        match node:
-            case ast.Assign(targets=targets, value=value):
-                literal = is_literal(value) and not isinstance(value, (ast.List, ast.Dict, ast.Set))
-            case ast.AnnAssign(target=target, value=value):
-                targets, literal = [target], is_literal(value)
-            case ast.AugAssign(target=target) | ast.For(target=target):
-                targets, literal = [target], False
-            case _:
-                continue
-        for target in targets:
-            for item in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
-                if isinstance(item, ast.Attribute) and dotted(item.value) == receiver:
-                    yield item.attr, literal and item is target
 
 
 def _stores(init: FunctionNode) -> bool:

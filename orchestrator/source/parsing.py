@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass, field
 
 from orchestrator.source.nodes import Nodes, sort
+from orchestrator.source.switches import settle
 
 MOST_BYTES = 2 * 1024 * 1024
 """Nobody writes, or reads, more in one file: larger ones are data or generated."""
@@ -37,6 +38,7 @@ def parse(content: bytes) -> Module | Fault:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the reader's own escapes and comparisons
             tree = ast.parse(text)
+        settle(tree)
         return Module(tree=tree, text=text, nodes=sort(tree))
     except SyntaxError as error:
         return Fault(reason=f"no Python 3: {error.msg}", line=error.lineno or 0)

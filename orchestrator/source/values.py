@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from orchestrator.source.naming import dotted, tail
+from orchestrator.source.liveness import truth
+from orchestrator.source.naming import dotted, tail, words_of
 from orchestrator.source.nodes import walk
 
-INPUT, STATE, RANDOM, SIZE, HASH = 1, 2, 4, 8, 16
+INPUT, STATE, RANDOM, SIZE, HASH, ASKED = 1, 2, 4, 8, 16, 32
 """A value's sources, as bits. SIZE: only how many, of what type, or whether at all. HASH: a digest of it,
-which says no more of it than that it is another. None: a constant."""
+which says no more of it than that it is another. ASKED: besides STATE, what something unknown answered.
+None: a constant."""
 
 _SIZES = {"shape", "dtype", "device", "ndim", "size", "dim", "numel", "nbytes", "itemsize"}
 _SIZE_CALLS = {"len", "isinstance", "hasattr", "callable", "type", "hash", "id"}
@@ -27,63 +29,40 @@ _DRAWN = {"rand", "randn", "randint", "rand_like", "randn_like", "randint_like",
 _DRAWN |= {"choice", "choices", "sample", "randperm", "permutation", "token_hex", "uuid4", "getrandbits"}
 _DRAWN |= {"random_sample", "standard_normal", "integers", "randbytes", "multinomial_like"}
 _SPREAD = {"uniform", "normal", "gauss", "normalvariate", "triangular", "betavariate"}
-_DRAWN_INTO = {
-    "normal_",
-    "uniform_",
-    "random_",
-    "bernoulli_",
-    "exponential_",
-    "cauchy_",
-    "log_normal_",
-    "shuffle",
-}
+_DRAWN_INTO = words_of("normal_ uniform_ random_ bernoulli_ exponential_ cauchy_ log_normal_ shuffle")
 _HASH_ROOTS = {"hashlib", "zlib", "binascii", "xxhash", "mmh3"}
 _RANDOM_ROOTS = {"random", "secrets", "uuid"}
 _PURE_ROOTS = {"torch", "numpy", "math", "cmath", "statistics", "jax", "tensorflow", "itertools", "functools"}
 _PURE_ROOTS |= {"operator", "copy", "collections", "string", "decimal", "fractions", "scipy"}
+_PURE_ROOTS |= {"json", "re", "textwrap"}
 _WORLD = {"load", "loads", "open", "fromfile", "memmap", "hub", "jit", "cuda", "distributed", "loadtxt"}
-_WORLD |= {"genfromtxt", "from_numpy", "read_file", "is_available", "device_count", "get_rng_state"}
+_WORLD |= {"genfromtxt", "read_file", "is_available", "device_count", "get_rng_state"}
 _BUILTINS = {"dict", "list", "tuple", "set", "frozenset", "str", "int", "float", "bool", "complex", "bytes"}
 _BUILTINS |= {"range", "min", "max", "sum", "abs", "round", "sorted", "zip", "enumerate", "reversed", "pow"}
 _BUILTINS |= {"any", "all", "map", "filter", "repr", "divmod", "chr", "ord", "slice", "bytearray"}
-_UNCHANGED = {
-    "clone",
-    "detach",
-    "copy",
-    "contiguous",
-    "to",
-    "cpu",
-    "cuda",
-    "float",
-    "double",
-    "half",
-    "numpy",
-}
-_UNCHANGED |= {
-    "requires_grad_",
-    "long",
-    "type",
-    "astype",
-    "deepcopy",
-    "tensor",
-    "as_tensor",
-    "array",
-    "asarray",
-}
-_UNCHANGED |= {"list", "tuple", "dict", "str", "Identity", "bfloat16"}
+_UNCHANGED = words_of(
+    """
+    clone detach copy contiguous to cpu cuda float double half numpy requires_grad_ long type astype deepcopy
+    tensor as_tensor array asarray list tuple dict str Identity bfloat16
+    """
+)
+_LOOKS_UP = words_of(
+    "get items keys values split strip lower upper format join copy replace startswith endswith index count"
+)
 _GROWS = {"append", "extend", "add", "insert", "update", "appendleft", "setdefault"}
 
 
 class Value(NamedTuple):
     """`same` is the parameter it still is, `call` the one function whose answer it is.
 
-    `template`: a fixed text, perhaps with values pasted in.
+    `template`: a fixed text, perhaps with values pasted in. `fixed`: one of some texts of the code.
     """
 
     mask: int = 0
     same: str = ""
     call: str = ""
     template: bool = False
+    fixed: bool = False
 
 
 CONSTANT = Value()
@@ -106,7 +85,7 @@ class Scope:
             case None:
                 return CONSTANT
             case ast.Constant(value=value):
-                return Value(template=isinstance(value, str))
+                return Value(template=isinstance(value, str), fixed=isinstance(value, str))
             case ast.Name():
                 return self._name(node.id)
             case ast.Attribute():
@@ -226,14 +205,17 @@ class Scope:
     def _element(self, node: ast.Subscript) -> Value:
         whole = self.value(node.value).mask
         if not whole:  # a look-up in a constant table depends on the key
-            return Value(self.value(node.slice).mask)
+            return Value(self.value(node.slice).mask, fixed=True)
         return Value(whole | self.value(node.slice).mask & ~SIZE)
 
     def _choice(self, node: ast.IfExp) -> Value:
+        if (way := truth(node.test)) is not None:
+            return self.value(node.body if way else node.orelse)
         body, orelse = self.value(node.body), self.value(node.orelse)
         if body.same and (body == orelse or _is_nothing(node.orelse)):
             return body
-        return Value(self.test(node.test) | body.mask | orelse.mask)
+        fixed = body.fixed and orelse.fixed
+        return Value(self.test(node.test) | body.mask | orelse.mask, fixed=fixed)
 
     def _display(self, items: Sequence[ast.expr]) -> Value:
         """A record of constants is none the better for telling a length too."""
@@ -284,7 +266,8 @@ class Scope:
         name, given = tail(call.func), self._arguments(call)
         root = self.root(call.func)
         if name in (_SIZE_CALLS if isinstance(call.func, ast.Name) else _SIZE_METHODS):
-            return Value(_sized(given | self._receiver(call)))
+            kept = given & STATE if name == "len" else 0  # how much the object holds is its state
+            return Value(_sized(given | self._receiver(call)) | kept)
         if name in _FILLED:
             return CONSTANT
         if name in {"full", "full_like", "new_full"}:
@@ -338,14 +321,15 @@ class Scope:
                 return Value(given & ~INPUT | HASH)
             made = name[:1].isupper() and not name.endswith("Tensor")
             pure = root.split(".")[0] in _PURE_ROOTS and not made and not _WORLD & set(root.split("."))
-            return Value(given) if pure else Value(given | STATE, call=own)
+            return Value(given) if pure else Value(given | STATE | ASKED, call=own)
         if isinstance(call.func, ast.Name):
             known = name in _BUILTINS or name[:1].isupper() or name == "print"
             made = known and (bool(call.args) or bool(call.keywords) or name in _BUILTINS)
-            return Value(given if made else given | STATE, call=own)
+            return Value(given if made else given | STATE | ASKED, call=own)
         format_text = name in {"format", "join"} and isinstance(call.func, ast.Attribute)
         template = format_text and self.value(call.func.value).template  # type: ignore[attr-defined]
-        return Value((given if held else given & ~SIZE) | held, call=own, template=template)
+        asked = ASKED if held & STATE and name not in _LOOKS_UP else 0
+        return Value((given if held else given & ~SIZE) | held | asked, call=own, template=template)
 
     def _receiver(self, call: ast.Call) -> int:
         if isinstance(call.func, ast.Call):  # what a call gives is called
@@ -356,6 +340,11 @@ class Scope:
         if isinstance(held, ast.Name) and held.id == self.receiver:
             return STATE
         return self.value(held).mask
+
+    def _made(self, name: str) -> str:
+        """The class of which a local name holds an object."""
+        made = self.names[name].call if name in self.names else ""
+        return made if "." not in made and _is_class(made) else ""
 
     def root(self, func: ast.expr) -> str:
         """The full name of something imported: `torch.nn.functional.relu` of `F.relu`; else empty."""
@@ -371,8 +360,16 @@ class Scope:
                 return name
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if name == self.receiver:
                 return f"self.{attr}"
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if self._made(name):
+                return f"{self._made(name)}.{attr}"
+            case ast.Attribute(value=ast.Call(func=ast.Name(id=name)), attr=attr) if _is_class(name):
+                return f"{name}.{attr}"
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id=name), attr=part), attr=attr) if (
+                name == self.receiver
+            ):
+                return f"self.{part}.{attr}"
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if (
-                name[:1].isupper() and name not in self.names
+                _is_class(name) and name not in self.names
             ):
                 return "" if name in self.imports else f"{name}.{attr}"
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in self.imports:
@@ -380,6 +377,10 @@ class Scope:
             case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=attr):
                 return f"super.{attr}"
         return ""
+
+
+def _is_class(name: str) -> bool:
+    return name[:1].isupper() and not name.isupper()
 
 
 def _sized(mask: int) -> int:

@@ -6,8 +6,11 @@ import pytest
 
 from tests.support.honesty import LEAST_RECALL, MOST_FALSE_ALARMS, alarmed, missed, samples
 
+FAKES = [("fakes.yaml", 60), ("later_fakes.yaml", 25), ("unseen_fakes.yaml", 100)]
+GENUINE = [("genuine.yaml", 60), ("later_genuine.yaml", 25), ("unseen_genuine.yaml", 60)]
 
-@pytest.mark.parametrize(("name", "least"), [("fakes.yaml", 60), ("later_fakes.yaml", 25)])
+
+@pytest.mark.parametrize(("name", "least"), FAKES)
 def test_fakes_are_found(name: str, least: int) -> None:
     fakes = samples(name)
     overlooked = missed(fakes)
@@ -15,7 +18,7 @@ def test_fakes_are_found(name: str, least: int) -> None:
     assert 1 - len(overlooked) / len(fakes) >= LEAST_RECALL, overlooked
 
 
-@pytest.mark.parametrize(("name", "least"), [("genuine.yaml", 60), ("later_genuine.yaml", 25)])
+@pytest.mark.parametrize(("name", "least"), GENUINE)
 def test_honest_code_is_left_alone(name: str, least: int) -> None:
     genuine = samples(name)
     alarms = alarmed(genuine)
@@ -23,7 +26,7 @@ def test_honest_code_is_left_alone(name: str, least: int) -> None:
     assert len(alarms) / len(genuine) <= MOST_FALSE_ALARMS, alarms
 
 
-@pytest.mark.parametrize("name", ["fakes.yaml", "genuine.yaml", "later_fakes.yaml", "later_genuine.yaml"])
+@pytest.mark.parametrize("name", [name for name, _ in (*FAKES, *GENUINE)])
 def test_no_sample_is_counted_twice(name: str) -> None:
     every = [tuple(sample.files.values()) for sample in samples(name)]
     assert len(set(every)) == len(every)

@@ -53,7 +53,7 @@ def found_in(sample: Sample, spec: Mapping[str, Component]) -> list[tuple[str, s
     index = read_index(listing, FactsCache(None), SIGNS)
     look = Look(index=index, skipped=(), fetch=listing.fetch)
     found = [(s.rule, s.found) for file in listing.files for s in signs_of(index, file)]
-    found += [(s.rule, s.found) for s, _ in claim_signs(index, sample.claims)]
+    found += [(s.rule, s.found) for s, _ in claim_signs(index, sample.claims, spec)]
     for claim in sample.claims:
         if claim in spec:
             found += [(flaw.rule, flaw.message) for flaw in component_flaws(look, spec[claim])]
@@ -76,8 +76,8 @@ def read_spec() -> dict[str, Component]:
 
 
 def main() -> int:
-    fakes = [*samples("fakes.yaml"), *samples("later_fakes.yaml")]
-    genuine = [*samples("genuine.yaml"), *samples("later_genuine.yaml")]
+    fakes = [*samples("fakes.yaml"), *samples("later_fakes.yaml"), *samples("unseen_fakes.yaml")]
+    genuine = [*samples("genuine.yaml"), *samples("later_genuine.yaml"), *samples("unseen_genuine.yaml")]
     overlooked, alarms = missed(fakes), alarmed(genuine)
     recall, rate = 1 - len(overlooked) / len(fakes), len(alarms) / len(genuine)
     for name in overlooked:

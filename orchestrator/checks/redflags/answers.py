@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.source.bodies import BY_CHANCE, HASHES
+from orchestrator.source.bodies import BY_CHANCE, DEAF, HASHES, SIZES
 from orchestrator.source.facts import Class, Function, Kind, Sign
 from orchestrator.source.index import Definition, Index
 from orchestrator.source.listing import SourceFile
@@ -18,6 +18,7 @@ VERBS = words_of(
     """
     encode decode forward predict detect track extract embed tokenize detokenize classify quantize compress
     decompress infer segment reconstruct caption generate complete chat score estimate align loss evaluate
+    scan locate recognize summarize translate transcribe
     """
 )
 _CHANGES = words_of(
@@ -27,6 +28,18 @@ _KNOWS = words_of(
     "forward predict detect track extract classify infer segment reconstruct caption score estimate evaluate"
 )
 """What these say of their input must come of it, and neither of chance nor of a digest."""
+MEASURES = words_of(
+    """
+    accuracy acc mse mae rmse mape f1 precision recall auc iou giou psnr ssim perplexity bleu purity loss
+    overlap dice distance similarity error correctness
+    """
+)
+"""Last words of what tells how near two things are."""
+_SIZED = words_of("dtype shape device size sizes type dim dims length rank")
+_TELLS = {"compute", "result", "value"}
+"""What tells the state of a metric that was fed before."""
+_LEARNS = words_of("forward predict estimate score evaluate infer")
+"""These may answer with what was learned before, whatever they are given: a mean, a learned query."""
 _DRAWS = words_of(
     "noise random sample samples synthetic data dataset batch trajectory trajectories augment mask"
 )
@@ -66,12 +79,15 @@ def _judged(index: Index, of: Definition, owner: Definition | None, within: Clas
     function = of.what
     assert isinstance(function, Function)
     spoken = words(function.name)
-    if not spoken or not function.inputs:
+    if not spoken or not (function.inputs or function.name in _TELLS):
         return
     losing = spoken[-1] == "loss" or (
         within is not None and within.name.endswith("Loss") and function.name == "forward"
     )
-    if spoken[0] not in VERBS and not losing:
+    measures = spoken[-1] in MEASURES and function.inputs > 1
+    if within is not None and function.name in _TELLS and MEASURES & set(words(within.name)[-1:]):
+        measures = True
+    if spoken[0] not in VERBS and not losing and not measures:
         return
     settled = index.settled(of, owner)
     rule = _rule(settled, spoken, losing, within is None or _is_first(within))
@@ -92,8 +108,13 @@ def _rule(function: Function, spoken: Sequence[str], losing: bool, is_first: boo
             return CANNED
         case Kind.STUB if "raise" not in function.found and is_first:
             return EMPTY
+        case Kind.REAL if function.found in (SIZES, DEAF):
+            if losing:
+                return BLIND_LOSS
+            told = spoken[0] in (_CHANGES | _KNOWS) - _LEARNS and not _SIZED & set(spoken)
+            return CONSTANT if told and is_first else ""
         case Kind.REAL if function.found in (BY_CHANCE, HASHES) and not _DRAWS & set(spoken):
-            return RANDOM if spoken[0] in _KNOWS else ""
+            return RANDOM if spoken[0] in _KNOWS | _CHANGES else ""
     return ""
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from orchestrator.checks.allowed import with_allowances
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.claimed import claimed_components
+from orchestrator.checks.claims import Component
 from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.redflags.families import signs_of
 from orchestrator.checks.redflags.passed_over import passed_over
@@ -77,7 +78,8 @@ def _finding(subject: Subject, file: SourceFile, sign: Sign) -> Finding:
 
 
 def _claim_findings(subject: Subject, index: Index) -> Iterator[Finding]:
-    for sign, home in claim_signs(index, claimed_components(subject).names):
+    claimed = claimed_components(subject)
+    for sign, home in claim_signs(index, claimed.names, claimed.spec):
         yield Finding(
             gate=subject.gate,
             workstream=subject.name,
@@ -89,11 +91,16 @@ def _claim_findings(subject: Subject, index: Index) -> Iterator[Finding]:
         )
 
 
-def claim_signs(index: Index, names: Iterable[str]) -> Iterator[tuple[Sign, Definition | None]]:
+def claim_signs(
+    index: Index, names: Iterable[str], spec: Mapping[str, Component]
+) -> Iterator[tuple[Sign, Definition | None]]:
     """What the claimed names themselves give away, each with where it is, if anywhere."""
     for name in names:
         homes = _homes(index, name)
-        if not homes and not _is_used(index, name):
+        described = spec[name].names if name in spec else ()
+        if any(index.definitions(one) for one in described):
+            pass  # it goes by other names here; `components` says which of them are missing
+        elif not homes and not _is_used(index, name):
             message = f"the branch claims {name}, and nothing in it defines or imports that"
             yield Sign("redflags/unknown-claim", 0, name, message), None
         service = service_of(name)

@@ -6,9 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from orchestrator.checks.redflags import (
     answers,
+    bent,
+    checkpoints,
     copies,
+    cores,
+    depends,
+    doubles,
+    drops,
     exports,
     hiding,
+    hollow,
+    layers,
+    learning,
     metrics,
     names,
     placeholders,
@@ -26,6 +35,13 @@ SIGNS: Sequence[Callable[[Module], Iterable[Sign]]] = (
     hiding.signs,
     metrics.signs,
     training.signs,
+    learning.signs,
+    depends.signs,
+    bent.signs,
+    layers.signs,
+    drops.signs,
+    hollow.signs,
+    checkpoints.signs,
 )
 
 _JUDGES: Sequence[Callable[[Index, SourceFile], Iterable[Sign]]] = (
@@ -35,16 +51,22 @@ _JUDGES: Sequence[Callable[[Index, SourceFile], Iterable[Sign]]] = (
     copies.judge,
     exports.judge,
     roles.judge,
+    cores.judge,
+    doubles.judge,
 )
 
 
 def signs_of(index: Index, file: SourceFile) -> Iterator[Sign]:
-    """Every red flag of one file. Tests may fake whatever they like, and generated code is nobody's claim."""
+    """Every red flag of one file. Tests may fake whatever they like, but not
+    themselves, and generated code is nobody's claim."""
     facts = index.facts(file)
-    if file.is_test or facts.is_generated:
+    if facts.is_generated:
+        return
+    if file.is_test:
+        yield from (sign for sign in facts.signs if sign.rule == hollow.RULE)
         return
     if facts.fault:
         yield Sign("redflags/unreadable", facts.fault_line, facts.fault, facts.fault)
-    yield from facts.signs
+    yield from (sign for sign in facts.signs if sign.rule != hollow.RULE)
     for judge in _JUDGES:
         yield from judge(index, file)

@@ -51,6 +51,45 @@ def signs(module: Module) -> Iterator[Sign]:
     yield from _code_strings(module)
     for node in module.nodes.of(ast.Try):
         yield from _swallowed(node)
+    for owner in module.nodes.of(ast.ClassDef):
+        if any(tail(base).endswith("HTTPRequestHandler") for base in owner.bases):
+            yield from _deaf_server(owner)
+        yield from _catches_all(owner)
+
+
+def _catches_all(owner: ast.ClassDef) -> Iterator[Sign]:
+    """Whatever is asked of it, it has an answer, and always the same."""
+    for method in owner.body:
+        if (
+            isinstance(method, ast.FunctionDef)
+            and method.name == "__getattr__"
+            and len(method.args.args) == 2
+        ):
+            asked = method.args.args[1].arg
+            nodes = [n for statement in method.body for n in walk(statement)]
+            reads = any(
+                isinstance(n, ast.Name) and n.id in (asked, "super", "getattr", "self") for n in nodes
+            )
+            made = any(isinstance(n, ast.Return) and isinstance(n.value, ast.Lambda) for n in nodes)
+            if made and not reads and not any(isinstance(n, ast.Raise) for n in nodes):
+                text = f"{owner.name} answers every name with the same function"
+                yield Sign("redflags/constant-answer", method.lineno, owner.name, text)
+
+
+def _deaf_server(owner: ast.ClassDef) -> Iterator[Sign]:
+    """A server that answers what it is sent without reading it: nobody is asked behind it."""
+    for method in owner.body:
+        if isinstance(method, ast.FunctionDef) and method.name == "do_POST":
+            named = {n.attr for n in walk(method) if isinstance(n, ast.Attribute)}
+            calls = {
+                n.func.attr
+                for n in walk(method)
+                if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+            }
+            own = {n.name for n in owner.body if isinstance(n, ast.FunctionDef)} & calls
+            if "write" in named and not named & {"rfile", "server"} and not own:
+                text = f"{owner.name} answers requests without reading them"
+                yield Sign("redflags/canned-answer", method.lineno, owner.name, text)
 
 
 def _dead_imports(nodes: Nodes) -> Iterator[Sign]:

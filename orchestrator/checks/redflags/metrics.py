@@ -266,7 +266,9 @@ class _Body:
                 return not zero and all(self.made_up(v, depth - 1) or _names(v, name) for v in values)
             case ast.Name(id=name):
                 return name in self.counters
-            case ast.UnaryOp(operand=inner):
+            case (
+                ast.UnaryOp(operand=inner) | ast.Subscript(value=inner, slice=ast.UnaryOp() | ast.Constant())
+            ):
                 return self.made_up(inner, depth)
             case ast.BinOp(left=left, right=right):
                 return self._operand(left, depth) and self._operand(right, depth)
@@ -277,6 +279,9 @@ class _Body:
             case ast.Call(func=func, args=args):
                 if _is_random(func):
                     return True
+                spread = tail(func) in {"arange", "linspace", "ones", "zeros"}
+                if spread:
+                    return all(isinstance(a, ast.Constant) for a in args)
                 return tail(func) in _ARITHMETIC and bool(args) and all(self.made_up(a, depth) for a in args)
         return False
 
@@ -304,7 +309,9 @@ def _as_display(value: ast.expr) -> ast.expr:
 
 def _is_random(func: ast.expr) -> bool:
     name = dotted(func)
-    return tail(func) in _RANDOM and ("random" in name or tail(func) in {"randn", "rand", "uniform", "gauss"})
+    return tail(func) in _RANDOM and (
+        "random" in name or name.startswith("rng.") or tail(func) in {"randn", "rand", "uniform", "gauss"}
+    )
 
 
 def _names(node: ast.expr, name: str) -> bool:

@@ -18,6 +18,7 @@ from orchestrator.source.listing import SourceFile
 from orchestrator.source.naming import words
 
 NO_CLIENT, NO_CORE = "redflags/no-client", "redflags/no-core-method"
+NO_MEMORY = "redflags/no-memory"
 
 _ROLES = {
     "tokenizer",
@@ -42,6 +43,9 @@ def judge(index: Index, file: SourceFile) -> Iterator[Sign]:
         service = service_of(one.name)
         if service and answers_texts(one) and not _reached(index, of, service[1]):
             yield Sign(NO_CLIENT, one.line, one.name, f"{one.name} never reaches a model of {service[0]}")
+        if not one.remembers and not NEUTRAL & set(words(one.name)):
+            text = f"{one.name} keeps nothing of earlier calls that its answers depend on: it cannot follow"
+            yield Sign(NO_MEMORY, one.line, one.name, text)
         if _is_hollow(one):
             yield Sign(
                 NO_CORE,

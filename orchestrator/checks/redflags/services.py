@@ -126,6 +126,8 @@ _ASKS = {
     "acreate",
     "messages",
 }
+_BESIDE = re.compile(r"(Tokenizer|TokenizerFast|Config|Processor|set_seed|logging|tiktoken)$")
+"""What a model needs besides itself."""
 _NETWORKS = {"torch", "jax", "flax", "tensorflow", "keras", "mlx", "tinygrad"}
 
 
@@ -151,11 +153,15 @@ def _reaches(facts: Facts, own: frozenset[str]) -> bool:
         | own
         | {"openai", "anthropic", "mistralai", "cohere", "groq", "replicate"}
     )
-    used = {i.target.split(".")[0] for i in facts.imports if i.used and i.live}
+    live = [i for i in facts.imports if i.used and i.live]
+    used = {i.target.split(".")[0] for i in live if not _BESIDE.search(i.target)}
     asked = {"completions", "messages", "responses"} & set(facts.held_calls)  # of a client it was given
     if asked and "create" in facts.held_calls:
         return True
-    return bool(used & known) or bool(_LOADS & set(facts.calls)) or "torch.load" in facts.uses
+    loads = _LOADS & set(facts.calls)
+    if loads == {"from_pretrained"} and any(_BESIDE.search(i.target) for i in live):
+        loads = set()  # of a tokenizer alone, when nothing else of the library is used
+    return bool(used & known) or bool(loads) or "torch.load" in facts.uses
 
 
 def asks_injected(index: Index, of: Definition) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.source.facts import Sign
 from orchestrator.source.naming import dotted, tail, words
-from orchestrator.source.nodes import walk
+from orchestrator.source.nodes import running as walk
 from orchestrator.source.parsing import Module
 
 NEVER, BLIND_LOSS = "redflags/never-trains", "redflags/loss-ignores-input"
@@ -178,6 +178,11 @@ def _never(function: ast.FunctionDef | ast.AsyncFunctionDef, loops: Sequence[ast
     in_loops = {tail(n.func) for loop in loops for n in walk(loop) if isinstance(n, ast.Call)}
     if not in_loops - _IDLE and not _has_arithmetic(loops):
         return "only prints, waits and draws numbers"
+    if {"add_", "sub_", "copy_"} & names and any(isinstance(n, ast.If) for loop in loops for n in walk(loop)):
+        return ""  # weights are tried, and kept or taken back
+    ranged = any(isinstance(n, ast.For) for n in loops)
+    if "sleep" in in_loops and ranged and not hands_on and "backward" not in names:
+        return "waits instead of training"
     if not torch or hands_on or "grad" in own:
         return ""
     if any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in walk(function)):

@@ -1,0 +1,128 @@
+"""Tests that cannot fail: nothing is asserted, or what is asserted always holds, or its failure is caught."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from orchestrator.source.facts import Sign
+from orchestrator.source.liveness import FunctionNode, docstring, live
+from orchestrator.source.naming import tail, words
+from orchestrator.source.nodes import walk
+from orchestrator.source.parsing import Module
+
+RULE = "redflags/hollow-test"
+
+_CHECKS = {"assert", "raises", "warns", "fail", "check", "expect", "verify", "should", "ensure", "approx"}
+_CHECKS |= {"compare", "benchmark", "validate", "equal", "match", "exit", "approve", "gradcheck", "doctest"}
+_CATCHES = {"Exception", "BaseException", "AssertionError", ""}
+
+
+def signs(module: Module) -> Iterator[Sign]:
+    tests = [f for f in module.nodes.functions() if f.name.startswith("test_") and not _is_marked(f)]
+    silent = [test for test in tests if not _checks(test)]
+    for test in module.nodes.functions():
+        if test.name.startswith("test_") and (patched := _asserts_its_mock(test)):
+            yield Sign(
+                RULE, test.lineno, test.name, f"{test.name} replaces {patched}, and asserts what it put there"
+            )
+    for test in tests:
+        if how := _hollow(test):
+            yield Sign(RULE, test.lineno, test.name, f"{test.name} {how}")
+        elif len(silent) == len(tests) > 1:
+            text = f"{test.name} asserts nothing, and no other test of the file does"
+            yield Sign(RULE, test.lineno, test.name, text)
+
+
+def _asserts_its_mock(test: FunctionNode) -> str:
+    """All it asserts is the answer of the one method that it replaced itself."""
+    patched: set[str] = set()
+    for node in walk(test):
+        match node:
+            case ast.Call(func=func, args=[_, ast.Constant(value=str(name)), *_], keywords=keys) if tail(
+                func
+            ) == "object" and any(k.arg == "return_value" for k in keys):
+                patched.add(name)
+    held = [n.test for n in walk(test) if isinstance(n, ast.Assert)]
+    asked = [
+        n.func.attr
+        for t in held
+        for n in walk(t)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+    ]
+    return min(patched) if patched and held and asked and set(asked) <= patched else ""
+
+
+def _is_marked(test: FunctionNode) -> bool:
+    """Skipped, or written by something else: that is said elsewhere."""
+    return any(
+        tail(d.func if isinstance(d, ast.Call) else d) not in {"parametrize", "asyncio", "slow"}
+        for d in test.decorator_list
+    )
+
+
+def _checks(test: FunctionNode) -> bool:
+    for node in walk(test):
+        if isinstance(node, (ast.Assert, ast.Raise)):
+            return True
+        if isinstance(node, ast.Call) and _CHECKS & set(words(tail(node.func))):
+            return True
+    return False
+
+
+def _hollow(test: FunctionNode) -> str:
+    body = live(test.body[1:] if docstring(test.body) else test.body)
+    if all(
+        isinstance(s, ast.Pass) or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
+        for s in body
+    ):
+        return "does nothing"
+    held = [n for n in walk(test) if isinstance(n, ast.Assert)]
+    if held and all(_always(n.test) for n in held) and not _calls_checks(test):
+        return f"only asserts what always holds: {ast.unparse(held[0].test)[:50]}"
+    caught = list(_caught(body))
+    if held and len(caught) == len(held) and not _calls_checks(test):
+        return "catches the failure of its own assertions"
+    return ""
+
+
+def _calls_checks(test: FunctionNode) -> bool:
+    calls = (n for n in walk(test) if isinstance(n, ast.Call))
+    return any(_CHECKS & set(words(tail(call.func))) for call in calls)
+
+
+def _caught(body: Sequence[ast.stmt]) -> Iterator[ast.Assert]:
+    for node in (n for statement in body for n in walk(statement)):
+        if isinstance(node, ast.Try) and any(_swallows(h) for h in node.handlers):
+            yield from (n for s in node.body for n in walk(s) if isinstance(n, ast.Assert))
+
+
+def _swallows(handler: ast.ExceptHandler) -> bool:
+    kind = handler.type
+    caught = [tail(k) for k in kind.elts] if isinstance(kind, ast.Tuple) else [tail(kind) if kind else ""]
+    ends = any(isinstance(n, (ast.Raise, ast.Assert)) for s in handler.body for n in walk(s))
+    calls = {tail(n.func) for s in handler.body for n in walk(s) if isinstance(n, ast.Call)}
+    return (
+        bool(_CATCHES & set(caught))
+        and not ends
+        and calls <= {"print", "debug", "info", "warning", "skip", "xfail"}
+    )
+
+
+def _always(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=value):
+            return bool(value)
+        case ast.Tuple(elts=[_, *_]):
+            return True
+        case ast.BoolOp(op=ast.Or(), values=values):
+            return any(map(_always, values))
+        case ast.BoolOp(op=ast.And(), values=values):
+            return all(map(_always, values))
+        case ast.Compare(left=left, ops=[ast.Eq() | ast.Is() | ast.GtE() | ast.LtE()], comparators=[right]):
+            return ast.dump(left) == ast.dump(right) and not any(isinstance(n, ast.Call) for n in walk(left))
+        case ast.Compare(
+            left=ast.Call(func=ast.Name(id="len")), ops=[ast.GtE()], comparators=[ast.Constant(value=0)]
+        ):
+            return True
+    return False

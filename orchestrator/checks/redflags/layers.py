@@ -1,0 +1,86 @@
+"""Networks that are built and never run: nothing in the file names a layer that `__init__` makes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from orchestrator.source.facts import Sign
+from orchestrator.source.liveness import FunctionNode, docstring, live
+from orchestrator.source.naming import dotted, tail, words_of
+from orchestrator.source.nodes import walk
+from orchestrator.source.parsing import Module
+
+RULE = "redflags/unused-layers"
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_RUNS_ALL = {"children", "modules", "named_children", "named_modules", "_modules", "__dict__"}
+_LEARNED = words_of(
+    """
+    Linear Bilinear Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Embedding
+    EmbeddingBag LSTM GRU RNN MultiheadAttention Transformer TransformerEncoder TransformerDecoder
+    TransformerEncoderLayer TransformerDecoderLayer Sequential ModuleList ModuleDict LazyLinear
+    """
+)
+
+
+def signs(module: Module) -> Iterator[Sign]:
+    if not any(tail(base) == "Module" for owner in module.nodes.of(ast.ClassDef) for base in owner.bases):
+        return
+    named = {n.attr for n in module.nodes.of(ast.Attribute) if isinstance(n.ctx, ast.Load)}
+    texts = {n.value for n in module.nodes.of(ast.Constant) if isinstance(n.value, str) and len(n.value) < 60}
+    for owner in module.nodes.of(ast.ClassDef):
+        if owner.bases and all(tail(base) == "Module" for base in owner.bases):
+            yield from _of_class(owner, named | texts)
+
+
+def _of_class(owner: ast.ClassDef, named: set[str]) -> Iterator[Sign]:
+    """`named` are all attributes that the file reads: others may run the layers of a base class."""
+    methods = {n.name: n for n in owner.body if isinstance(n, _FUNCTIONS)}
+    init = methods.get("__init__")
+    others = [method for name, method in methods.items() if name != "__init__" and _works(method)]
+    layers = list(dict.fromkeys(_layers(init))) if init is not None and others else []
+    idle = [layer for layer in layers if layer not in named]
+    if idle and not any(_may_run_all(method) for method in methods.values()):
+        listed = ", ".join(idle[:3])
+        yield Sign(
+            RULE, others[0].lineno, owner.name, f"{owner.name} builds {listed}, and never runs what it built"
+        )
+
+
+def _layers(init: FunctionNode) -> Iterator[str]:
+    for node in walk(init):
+        match node:
+            case ast.Assign(targets=targets, value=ast.Call(func=func)) if _is_layer(func):
+                for target in targets:
+                    if isinstance(target, ast.Attribute) and dotted(target.value) == "self":
+                        yield target.attr
+
+
+def _is_layer(func: ast.expr) -> bool:
+    root, _, rest = dotted(func).partition(".")
+    return root in {"nn", "torch"} and bool(rest) and tail(func) in _LEARNED
+
+
+def _may_run_all(method: FunctionNode) -> bool:
+    """All layers could be reached without their names."""
+    for node in walk(method):
+        match node:
+            case ast.Attribute(attr=attr) if attr in _RUNS_ALL:
+                return True
+            case ast.Call(func=ast.Name(id="getattr" | "vars")):
+                return True
+            case ast.Name(id="self", ctx=ast.Load()) if _hands_itself_on(method, node):
+                return True
+    return False
+
+
+def _hands_itself_on(method: FunctionNode, node: ast.Name) -> bool:
+    """`helper(self, x)`: what that does with it is not known."""
+    calls = (n for n in walk(method) if isinstance(n, ast.Call) and tail(n.func) != "super")
+    return any(node is a for call in calls for a in (*call.args, *(k.value for k in call.keywords)))
+
+
+def _works(forward: FunctionNode) -> bool:
+    body = live(forward.body[1:] if docstring(forward.body) else forward.body)
+    return not all(isinstance(s, (ast.Pass, ast.Raise, ast.Expr)) for s in body)

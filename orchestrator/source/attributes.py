@@ -1,0 +1,101 @@
+"""Names of a module, and attributes of a class, that only ever hold what stands in the code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.naming import dotted, tail
+from orchestrator.source.nodes import statements, walk
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def constants_of(body: Sequence[ast.stmt]) -> Iterator[str]:
+    for statement in body:
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and is_literal(statement.value):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            yield from (t.id for t in targets if isinstance(t, ast.Name))
+
+
+def is_literal(node: ast.expr | None) -> bool:
+    match node:
+        case ast.Constant():
+            return True
+        case ast.UnaryOp(operand=inner):
+            return is_literal(inner)
+        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
+            return all(map(is_literal, items))
+        case ast.Dict(keys=keys, values=values):
+            return all(map(is_literal, [*keys, *values]))
+    return False
+
+
+def constant_attributes(node: ast.ClassDef, body: Sequence[ast.stmt]) -> frozenset[str]:
+    """Attributes that every assignment in the class sets to a literal."""
+    constant = {f"self.{name}" for name in constants_of(body)}
+    variable: set[str] = set()
+    for method in (n for n in body if isinstance(n, _FUNCTIONS)):
+        receiver = method.args.args[0].arg if method.args.args else ""
+        for name, literal in _attribute_assignments(method, receiver):
+            (constant if literal else variable).add(f"self.{name}")
+    return frozenset(constant - variable) | _tables(node)
+
+
+def _tables(node: ast.ClassDef) -> frozenset[str]:
+    """Attributes that hold a display of literals from `__init__` on, and are only looked up in."""
+    written: dict[str, int] = {}
+    for assign in (n for n in walk(node) if isinstance(n, ast.Assign) and is_literal(n.value)):
+        shown = isinstance(assign.value, (ast.List, ast.Dict, ast.Tuple)) and bool(walk(assign.value)[3:])
+        names = [t.attr for t in assign.targets if isinstance(t, ast.Attribute) and shown]
+        written |= {name: written.get(name, 0) + 1 for name in names}
+    if not written:
+        return frozenset()
+    looked = set(map(id, _looked_up(node)))
+    for one in (n for n in walk(node) if isinstance(n, ast.Attribute) and n.attr in written):
+        if isinstance(one.ctx, ast.Load) and id(one) not in looked:
+            written[one.attr] = 0
+        written[one.attr] -= isinstance(one.ctx, ast.Store)
+    return frozenset(f"self.{name}" for name, left in written.items() if left == 0)
+
+
+def _looked_up(node: ast.ClassDef) -> Iterator[ast.expr]:
+    for one in walk(node):
+        match one:
+            case ast.Subscript(value=value, ctx=ast.Load()) | ast.For(iter=value):
+                yield value
+            case ast.Attribute(value=value, attr="get" | "items" | "keys" | "values"):
+                yield value
+            case ast.Compare(comparators=values):
+                yield from values
+            case ast.Call(func=func, args=values) if tail(func) in {"len", "choice", "enumerate", "sorted"}:
+                yield from values
+
+
+def idle_layers(node: ast.ClassDef) -> frozenset[str]:
+    """Attributes that are only ever `nn.Identity()`, in the form `self.name()`."""
+    idle: set[str] = set()
+    other: set[str] = set()
+    for assign in (n for n in walk(node) if isinstance(n, ast.Assign)):
+        hands_on = isinstance(assign.value, ast.Call) and tail(assign.value.func) == "Identity"
+        names = {f"self.{t.attr}()" for t in assign.targets if isinstance(t, ast.Attribute)}
+        (idle if hands_on else other).update(names)
+    return frozenset(idle - other)
+
+
+def _attribute_assignments(method: FunctionNode, receiver: str) -> Iterator[tuple[str, bool]]:
+    for node in statements(method):
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                literal = is_literal(value) and not isinstance(value, (ast.List, ast.Dict, ast.Set))
+            case ast.AnnAssign(target=target, value=value):
+                targets, literal = [target], is_literal(value)
+            case ast.AugAssign(target=target) | ast.For(target=target):
+                targets, literal = [target], False
+            case _:
+                continue
+        for target in targets:
+            for item in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
+                if isinstance(item, ast.Attribute) and dotted(item.value) == receiver:
+                    yield item.attr, literal and item is target
