@@ -231,10 +231,19 @@ class ForecastTask(Section):
     horizon: Count = 4  # clip steps after the last observed frame, each predicted
 
 
+class AlignmentTask(Section):
+    """Features of clips are drawn to those of descriptions: the variant with CLIP."""
+
+    text_model: Annotated[str, Field(min_length=1)]  # a directory, a fetched model's name, or `tiny`
+    objective: Literal["infonce", "cosine"] = "infonce"
+    weight: Annotated[float, Field(ge=0)] = 1.0
+
+
 class TasksConfig(Section):
     classification: ClassificationTask = ClassificationTask()
     prediction: PredictionTask = PredictionTask()
     forecast: ForecastTask = ForecastTask()
+    alignment: AlignmentTask | None = None
 
 
 class EarlyStopping(Section):
@@ -305,7 +314,7 @@ class TrainConfig(Section):
         return (self.data.clip.frames - 1 + steps) * self.data.clip.stride
 
 
-# A longer or gentler continuation of the same run is still the same run.
+# A longer or gentler continuation of the same run, saved more or less often, is still the same run.
 RESUMABLE_CHANGES = frozenset(
     {
         "run.branch",
@@ -315,8 +324,14 @@ RESUMABLE_CHANGES = frozenset(
         "optim.early_stopping",
         "optim.early_stopping.patience",
         "optim.early_stopping.min_delta",
+        "checkpoint.interval_epochs",
+        "checkpoint.keep_last",
+        "checkpoint.keep_best",
     }
 )
+
+# Runs from before there was one are still the same runs.
+LATER_VARIANT = "tasks.alignment"
 
 Schema = TypeVar("Schema", bound=Section)
 
@@ -338,6 +353,8 @@ def load_config(schema: type[Schema], path: Path | None, overrides: Sequence[str
 
 def config_hash(config: Section) -> str:
     values = {key: value for key, value in flatten(config).items() if key not in RESUMABLE_CHANGES}
+    if values.get(LATER_VARIANT, ...) is None:
+        del values[LATER_VARIANT]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from workers.config import TasksConfig
 from workers.data.dataset import ClipDataset, Clips
 from workers.data.trajectories import FAMILIES
+from workers.models.alignment import Alignment
 from workers.models.losses import Losses, multi_task_loss
 from workers.models.unified import ModelOutput, UnifiedModel
 
@@ -38,6 +39,26 @@ class SampleResults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlignmentFigures:
+    """Retrieval is the share of clips whose nearest description is of their family."""
+
+    loss: float
+    retrieval_acc: float  # among the descriptions that were learned
+    unseen_wording_acc: float  # among those that were not
+    cosine: float  # with the mean description of the own family
+    other_cosine: float  # with those of the others: the control
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "alignment_loss": self.loss,
+            "alignment_retrieval_acc": self.retrieval_acc,
+            "alignment_unseen_wording_acc": self.unseen_wording_acc,
+            "alignment_cosine": self.cosine,
+            "alignment_other_cosine": self.other_cosine,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     total_loss: float
     classification_loss: float
@@ -47,6 +68,7 @@ class Evaluation:
     calibration_error: float  # expected, over 15 bins of confidence (Guo et al. 2017)
     confusion: tuple[tuple[int, ...], ...]  # rows: true class, columns: predicted
     samples: SampleResults
+    alignment: AlignmentFigures | None = None
 
     @property
     def classification_acc(self) -> float:
@@ -72,6 +94,7 @@ class Evaluation:
             "total_loss": self.total_loss,
             "classification_loss": self.classification_loss,
             "prediction_loss": self.prediction.mse,
+            **(self.alignment.figures() if self.alignment else {}),
         }
 
 
@@ -100,10 +123,15 @@ class _Tally:
         self.confidence: list[Tensor] = []
         self.hit: list[Tensor] = []
         self.clip_errors: list[Tensor] = []  # (B, 2): squared at t+5, absolute over the forecast
+        self.alignment = torch.zeros(5, dtype=torch.float64)  # as AlignmentFigures has them
+        self.is_aligned = False
         self.confusion = torch.zeros(len(FAMILIES), len(FAMILIES), dtype=torch.int64)
 
     def add(self, clips: Clips, output: ModelOutput, losses: Losses) -> None:
         self.losses += len(clips) * torch.stack([losses.total, losses.classification]).double().cpu()
+        if output.alignment is not None and losses.alignment is not None:
+            self.is_aligned = True
+            self.alignment += _aligned(output.alignment, losses.alignment, clips.label)
         truth = torch.cat([clips.target[:, None], clips.forecast], dim=1)
         found = torch.cat([output.future_position[:, None], output.forecast], dim=1)
         error = (found - truth).double().cpu()  # (B, 1 + horizon, 3)
@@ -136,12 +164,42 @@ class _Tally:
             calibration_error=calibration_error(torch.cat(self.confidence), torch.cat(self.hit)),
             confusion=tuple(map(tuple, self.confusion.tolist())),
             samples=self._samples(),
+            alignment=self._alignment(count),
+        )
+
+    def _alignment(self, count: int) -> AlignmentFigures | None:
+        if not self.is_aligned:
+            return None
+        loss, learned, unseen, own, other = (self.alignment / count).tolist()
+        return AlignmentFigures(
+            loss=loss, retrieval_acc=learned, unseen_wording_acc=unseen, cosine=own, other_cosine=other
         )
 
     def _samples(self) -> SampleResults:
         squared, absolute = torch.cat(self.clip_errors).T.tolist()
         hit = torch.cat(self.hit).tolist()
         return SampleResults(hit=tuple(hit), prediction_mse=tuple(squared), forecast_mae=tuple(absolute))
+
+
+def _aligned(alignment: Alignment, loss: Tensor, label: Tensor) -> Tensor:
+    """Sums over the clips, in the order of AlignmentFigures."""
+    unseen, cosine = alignment.unseen, alignment.cosine
+    learned, learned_family = cosine[:, ~unseen], alignment.family[~unseen]
+    own = alignment.family_cosine.gather(1, label[:, None]).sum()
+    others = alignment.family_cosine.sum() - own
+    return (
+        torch.stack(
+            [
+                loss * len(label),
+                (learned_family[learned.argmax(dim=1)] == label).float().sum(),
+                (alignment.family[unseen][cosine[:, unseen].argmax(dim=1)] == label).float().sum(),
+                own,
+                others / (len(FAMILIES) - 1),
+            ]
+        )
+        .double()
+        .cpu()
+    )
 
 
 def calibration_error(confidence: Tensor, hit: Tensor) -> float:

@@ -1,6 +1,7 @@
 """One evaluation of a stored checkpoint, each figure beside what needs no learning."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from workers.evaluation.table import Reference, evaluation_table
 from workers.models.unified import UnifiedModel
 from workers.runtime.atomic import replace_json, replace_text
 from workers.runtime.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
+from workers.runtime.report import alignment_label
 from workers.runtime.session import build_model, choose_device, require_same_config
 
 EVALUATION_METRICS = "evaluation_metrics.json"
@@ -43,8 +45,9 @@ def evaluate_checkpoint(config: TrainConfig, results: Path, checkpoint_name: str
     reference = _reference(config, training, validation)
     results.mkdir(parents=True, exist_ok=True)
     figures = _figures(model, checkpoint, evaluation, reference, seconds / len(validation))
-    _write(results, path, config, evaluation, figures)
-    table = evaluation_table(path.name, evaluation, reference, figures)
+    label = alignment_label(model)
+    _write(results, path, config, evaluation, {**figures, **label})
+    table = evaluation_table(path.name, evaluation, reference, figures, label["alignment_label"])
     replace_text(results / EVALUATION_TABLE, table)
     draw_confusion(results, datetime.now(), evaluation.confusion)
     return table
@@ -106,7 +109,11 @@ def _beside(name: str, found: PositionErrors, steps: int, reference: Reference) 
 
 
 def _write(
-    results: Path, checkpoint: Path, config: TrainConfig, evaluation: Evaluation, figures: dict[str, float]
+    results: Path,
+    checkpoint: Path,
+    config: TrainConfig,
+    evaluation: Evaluation,
+    figures: Mapping[str, float | str],
 ) -> None:
     labels: dict[str, Any] = {
         "checkpoint": checkpoint.name,

@@ -17,9 +17,9 @@ class Reference:
 
 
 def evaluation_table(
-    name: str, evaluation: Evaluation, reference: Reference, figures: Mapping[str, float]
+    name: str, evaluation: Evaluation, reference: Reference, figures: Mapping[str, float], label: str
 ) -> str:
-    """Return Markdown."""
+    """Return Markdown; `label` is that of the CLIP text model."""
     samples = len(evaluation.samples.hit)
     lines = [
         f"# {name}: {samples} clips",
@@ -30,6 +30,7 @@ def evaluation_table(
         f"{figures['model_parameters']:,.0f} parameters, {figures['model_size_mb']:.1f} MiB; "
         f"trained {figures['train_seconds']:.0f} s; peak memory {figures['peak_memory_mb']:.0f} MiB.",
         "",
+        *_alignment(evaluation, label),
         "Position errors in world units, per axis. Skill: 1 is exact, 0 as good as constant velocity. Least",
         f"squares is given the true observed points with noise of {ORACLE_NOISE:g}, of "
         f"{reference.oracle.samples} clips.",
@@ -40,6 +41,18 @@ def evaluation_table(
     found = [*evaluation.forecast, evaluation.prediction]
     lines += [_row(steps, one, reference) for steps, one in zip(reference.steps, found, strict=True)]
     return "\n".join([*lines, "", *_confusion(evaluation)]) + "\n"
+
+
+def _alignment(evaluation: Evaluation, label: str) -> list[str]:
+    found = evaluation.alignment
+    if found is None:
+        return []
+    return [
+        f"Alignment with descriptions (text model: {label}): retrieval {found.retrieval_acc:.4f}, of "
+        f"wordings that were not learned {found.unseen_wording_acc:.4f} (guessing 0.2500); "
+        f"cosine {found.cosine:.4f}, with other families' descriptions {found.other_cosine:.4f}.",
+        "",
+    ]
 
 
 def _row(steps: int, found: PositionErrors, reference: Reference) -> str:

@@ -18,7 +18,7 @@ TRAINED_HERE = "trained_here.json"  # beside the weights that workers.language.t
 
 @dataclass(slots=True, kw_only=True)
 class LocalModel:
-    """`name` is a directory, or a model of the Hugging Face hub."""
+    """`name` is a directory, or a model of the Hugging Face hub that was fetched before."""
 
     name: str
     device: torch.device
@@ -74,13 +74,14 @@ class LocalModel:
         if self._loaded is None:
             from transformers import AutoModelForCausalLM, AutoTokenizer
 
-            here = Path(self.name).is_dir()
             try:
-                tokenizer = AutoTokenizer.from_pretrained(self.name, local_files_only=here)
-                model = AutoModelForCausalLM.from_pretrained(self.name, local_files_only=here)
+                tokenizer = AutoTokenizer.from_pretrained(self.name, local_files_only=True)
+                model = AutoModelForCausalLM.from_pretrained(self.name, local_files_only=True)
             except (OSError, ValueError) as error:
                 first = str(error).strip().splitlines()[0]
-                raise ModelUnavailable(f"{self.name} cannot be loaded: {first}") from None
+                raise ModelUnavailable(
+                    f"{self.name} cannot be loaded: {first} (nothing is downloaded: `hf download` fetches it)"
+                ) from None
             torch.nn.Module.to(model, self.device).train(False)
             self._loaded = tokenizer, model
         return self._loaded

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
-from workers.config import TasksConfig
+from workers.config import AlignmentTask, TasksConfig
 from workers.data.dataset import Clips
+from workers.models.alignment import Alignment, cosine_loss, info_nce
 from workers.models.unified import ModelOutput
 
 
@@ -16,6 +17,17 @@ class Losses:
     classification: Tensor  # cross-entropy, nats
     prediction: Tensor  # squared error at t+5, mean over axes, world units squared
     forecast: Tensor  # squared error of the next steps, mean over steps and axes
+    alignment: Tensor | None = None  # InfoNCE, nats, or 1 - cosine; none without CLIP alignment
+
+    def parts(self) -> dict[str, Tensor]:
+        """By the names that figures and histories have."""
+        named = {
+            "total_loss": self.total,
+            "classification_loss": self.classification,
+            "prediction_loss": self.prediction,
+            "forecast_loss": self.forecast,
+        }
+        return named if self.alignment is None else {**named, "alignment_loss": self.alignment}
 
 
 def multi_task_loss(output: ModelOutput, clips: Clips, tasks: TasksConfig) -> Losses:
@@ -27,4 +39,19 @@ def multi_task_loss(output: ModelOutput, clips: Clips, tasks: TasksConfig) -> Lo
         + tasks.prediction.weight * prediction
         + tasks.forecast.weight * forecast
     )
-    return Losses(total=total, classification=classification, prediction=prediction, forecast=forecast)
+    alignment = None
+    if tasks.alignment is not None and output.alignment is not None:
+        alignment = _alignment_loss(output.alignment, clips, tasks.alignment)
+        total = total + tasks.alignment.weight * alignment
+    return Losses(
+        total=total,
+        classification=classification,
+        prediction=prediction,
+        forecast=forecast,
+        alignment=alignment,
+    )
+
+
+def _alignment_loss(alignment: Alignment, clips: Clips, task: AlignmentTask) -> Tensor:
+    measure = info_nce if task.objective == "infonce" else cosine_loss
+    return measure(alignment, clips.label)

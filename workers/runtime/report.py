@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from workers.language.backends import Label
+from workers.models.unified import UnifiedModel
 from workers.runtime.atomic import replace_json, replacing
 
 VALIDATION_METRICS = "validation_metrics.json"
@@ -21,11 +23,20 @@ CURVES = (
 )
 
 
-def write_metrics(path: Path, figures: Mapping[str, float], history: History) -> None:
+def write_metrics(
+    path: Path, figures: Mapping[str, float], history: History, labels: Mapping[str, str]
+) -> None:
     """The figures that are finite; under an orchestrator also whose they are, should they come late."""
     finite = {name: value for name, value in figures.items() if math.isfinite(value)}
     launch = os.environ.get("ORCHESTRATOR_LAUNCH")
-    replace_json(path, {**finite, "history": dict(history), **({"launch": launch} if launch else {})})
+    own = {"launch": launch} if launch else {}
+    replace_json(path, {**finite, **labels, "history": dict(history), **own})
+
+
+def alignment_label(model: UnifiedModel) -> dict[str, str]:
+    """How far the figures of CLIP alignment may be trusted; a tiny text model says nothing of CLIP."""
+    label = Label.NOT_RUN if model.alignment is None else model.alignment.label
+    return {"alignment_label": str(label)}
 
 
 def draw_curves(path: Path, history: History) -> None:

@@ -14,6 +14,7 @@ from workers.data.augment import NoiseBank
 from workers.data.dataset import ClipDataset, TrainingBatches, load_datasets
 from workers.evaluation.baselines import baseline_errors
 from workers.extractors import build_extractor
+from workers.models.clip_text import describe
 from workers.models.unified import UnifiedModel
 from workers.result_syncer import ResultSyncer
 from workers.runtime.atomic import remove_leftovers
@@ -29,6 +30,7 @@ from workers.runtime.report import (
     FINAL_METRICS,
     TRAINING_CURVES,
     VALIDATION_METRICS,
+    alignment_label,
     draw_curves,
     write_metrics,
 )
@@ -72,7 +74,10 @@ def choose_device(name: str) -> torch.device:
 def build_model(config: TrainConfig, device: torch.device) -> UnifiedModel:
     extractor = build_extractor(config.model.extractor, config.data)
     bf16 = config.run.precision == "bf16"
-    model = UnifiedModel(extractor, config.tasks.forecast.horizon, bf16=bf16).to(device)
+    model = UnifiedModel(extractor, config.tasks.forecast.horizon, bf16=bf16)
+    if alignment := config.tasks.alignment:
+        model.align_with(describe(alignment.text_model), learns_temperature=alignment.objective == "infonce")
+    model.to(device)
     if config.run.compile:
         extractor.compile()  # in place: the names in a checkpoint stay
     return model
@@ -171,7 +176,8 @@ def _training_batches(config: TrainConfig, training: ClipDataset, device: torch.
 
 def _write_evidence(trainer: Trainer) -> None:
     results, history = trainer.syncer.local_results_dir, trainer.progress.history
-    write_metrics(results / VALIDATION_METRICS, trainer.figures(), history)
+    label = alignment_label(trainer.model)
+    write_metrics(results / VALIDATION_METRICS, trainer.figures(), history, label)
     if trainer.is_finished:
-        write_metrics(results / FINAL_METRICS, trainer.figures(), history)
+        write_metrics(results / FINAL_METRICS, trainer.figures(), history, label)
     draw_curves(results / TRAINING_CURVES, history)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,18 +18,16 @@ from workers.evaluation.metrics import Evaluation, evaluate
 from workers.models.losses import multi_task_loss
 from workers.models.unified import UnifiedModel
 from workers.result_syncer import ResultSyncer
-from workers.runtime.checkpoint import Checkpoint, prune_checkpoints
-from workers.runtime.report import VALIDATION_METRICS, write_metrics
+from workers.runtime.checkpoint import Checkpoint, list_checkpoints, position_of, prune_checkpoints
+from workers.runtime.report import VALIDATION_METRICS, alignment_label, write_metrics
 from workers.runtime.rng import restore_rng, rng_state
-
-LOSS_SUMS = ("total_loss", "classification_loss", "prediction_loss", "forecast_loss", "classification_acc")
 
 
 @dataclass(slots=True)
 class Progress:
     epoch: int = 0  # completed
     batch: int = 0  # done in the next one
-    loss_sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LOSS_SUMS, 0.0))
+    loss_sums: dict[str, float] = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
     train_seconds: float = 0.0
 
@@ -137,11 +135,12 @@ class Trainer:
             raise DivergedError(self._diverged("the loss or its gradient"))
         self.optimizer.step()
         hits = (output.class_logits.argmax(dim=1) == clips.label).float().mean()
-        self._add_to_sums(losses.total, losses.classification, losses.prediction, losses.forecast, hits)
+        self._add_to_sums({**losses.parts(), "classification_acc": hits})
 
-    def _add_to_sums(self, *parts: Tensor) -> None:
-        for name, part in zip(LOSS_SUMS, parts, strict=True):
-            self.progress.loss_sums[name] += part.item()
+    def _add_to_sums(self, parts: Mapping[str, Tensor]) -> None:
+        sums = self.progress.loss_sums
+        for name, part in parts.items():
+            sums[name] = sums.get(name, 0.0) + part.item()
 
     def _between_batches(self) -> None:
         self.stop.check()
@@ -163,12 +162,15 @@ class Trainer:
             self.progress.history.setdefault(name, []).append(value)
         self.progress.epoch += 1
         self.progress.batch = 0
-        self.progress.loss_sums = dict.fromkeys(LOSS_SUMS, 0.0)
+        self.progress.loss_sums = {}
         self.syncer.update_heartbeat(
             f"epoch {self.progress.epoch} complete", step=self.progress.epoch, metrics=figures
         )
         write_metrics(
-            self.syncer.local_results_dir / VALIDATION_METRICS, self.figures(), self.progress.history
+            self.syncer.local_results_dir / VALIDATION_METRICS,
+            self.figures(),
+            self.progress.history,
+            alignment_label(self.model),
         )
         print(_epoch_line(self.progress.epoch, figures), flush=True)
 
@@ -205,9 +207,9 @@ class Trainer:
 
     def _best_epochs(self, count: int) -> set[int]:
         losses = self.progress.history.get("total_loss", [])
-        interval = self.syncer.checkpoint_interval
-        saved = [epoch for epoch in range(1, len(losses) + 1) if epoch % interval == 0]
-        return set(sorted(saved, key=lambda epoch: losses[epoch - 1])[:count])
+        kept = map(position_of, list_checkpoints(self.syncer.local_results_dir))
+        saved = {found.epoch for found in kept if not found.batch and 0 < found.epoch <= len(losses)}
+        return set(sorted(saved, key=lambda epoch: (losses[epoch - 1], epoch))[:count])
 
     @property
     def _step(self) -> int:
