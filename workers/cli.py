@@ -33,6 +33,10 @@ class InvalidData(WorkerError):
     exit_code = INVALID_DATA
 
 
+class NotWritten(WorkerError):
+    """The disk is full, or takes nothing for another reason; what was written before is whole."""
+
+
 class DivergedError(WorkerError):
     """The loss, a gradient or a weight is no longer finite."""
 

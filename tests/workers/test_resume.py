@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import random
 import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +30,7 @@ from workers.runtime.checkpoint import (
 )
 from workers.runtime.rng import restore_rng, rng_state, seed_everything
 from workers.runtime.session import train
+from workers.train import main as train_main
 
 CONV = "model.extractor={name: factorized_conv, channels: 2, dim: 16, temporal_layers: 1}"
 
@@ -207,6 +212,44 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, tiny: Path) ->
         save_checkpoint(tmp_path, Checkpoint(**{**_fields(good), "rng": unwritable}))
     assert_same_state(newest(tmp_path), good)
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own that can be filled."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
+    tmp_path: Path,
+    tiny: Path,
+    small_disk: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = tiny_config(tiny)
+    train_here(config, small_disk, 2)
+    fill = small_disk / "fill"
+    with fill.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    options = ["--config", str(tiny), "--results", str(small_disk), "--device", "cpu"]
+    monkeypatch.setattr(StopRequest, "listen", lambda self: self)  # this process keeps its handlers
+    assert train_main(options) == 1
+    said = capsys.readouterr().err
+    assert "No space left" in said
+    assert "goes on from checkpoint_epoch_2.pt" in said
+    assert "Traceback" not in said
+    fill.unlink()
+    train_here(config, small_disk, 4)
+    train_here(config, tmp_path / "straight", 4)
+    assert_same_state(newest(tmp_path / "straight"), newest(small_disk))
 
 
 def _fields(checkpoint: Checkpoint) -> dict[str, object]:

@@ -4,6 +4,8 @@
 later. The sha256 beside each is written first: a checkpoint that exists has one.
 """
 
+import hashlib
+import io
 import pickle
 import re
 import sys
@@ -52,12 +54,15 @@ def checkpoint_path(directory: Path, position: Position) -> Path:
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
+    """Raises OSError: it could not be written, and those before it are as they were."""
     path = checkpoint_path(directory, Position(checkpoint.epoch, checkpoint.batch))
+    # Into memory first: on a full disk torch's own writer fails with a RuntimeError that names no cause.
+    content = io.BytesIO()
+    # asdict would deep-copy every tensor.
+    torch.save({field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}, content)
     with replacing(path) as file:
-        # asdict would deep-copy every tensor.
-        torch.save({field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}, file)
-        file.flush()
-        digest = file_sha256(Path(file.name))
+        file.write(content.getbuffer())
+        digest = hashlib.sha256(content.getbuffer()).hexdigest()
         replace_text(_digest_path(path), f"{digest}  {path.name}\n")
     return path
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from workers.cli import StopRequest, UsageError
+from workers.cli import NotWritten, StopRequest, UsageError
 from workers.config import TrainConfig, config_hash, flatten
 from workers.data.augment import NoiseBank
 from workers.data.dataset import ClipDataset, TrainingBatches, load_datasets
@@ -43,7 +43,11 @@ EVIDENCE = (VALIDATION_METRICS, FINAL_METRICS, TRAINING_CURVES)
 def train(
     config: TrainConfig, results: Path, target_epochs: int, resume: str, device_name: str, stop: StopRequest
 ) -> None:
-    """Train up to `target_epochs` and write metrics, curves and checkpoints into `results`."""
+    """Train up to `target_epochs` and write metrics, curves and checkpoints into `results`.
+
+    Raises:
+        NotWritten: the disk takes nothing more; the last whole checkpoint is named.
+    """
     torch.set_num_threads(config.run.threads)
     syncer = ResultSyncer(
         results, config.run.heartbeat_s, config.checkpoint.interval_epochs, branch=config.run.branch
@@ -58,8 +62,17 @@ def train(
     trainer = _assemble(config, device, syncer, stop)
     if checkpoint:
         trainer.restore(checkpoint)
-    trainer.run(target_epochs)
-    _write_evidence(trainer)
+    try:
+        trainer.run(target_epochs)
+        _write_evidence(trainer)
+    except OSError as error:
+        raise NotWritten(_not_written(results, error)) from error
+
+
+def _not_written(results: Path, error: OSError) -> str:
+    whole = list_checkpoints(results)
+    goes_on = f"from {whole[-1].name}" if whole else "from the beginning"
+    return f"{results} cannot be written to: {error.strerror or error}; the next run goes on {goes_on}"
 
 
 def choose_device(name: str) -> torch.device:
