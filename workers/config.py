@@ -188,8 +188,11 @@ class MagvitConfig(Preset):
     layers: Count = 4
     heads: Count = 4
     ball_weight: Annotated[float, Field(ge=0)] = 10.0
+    reconstructed: Annotated[float, Field(gt=0, le=1)] = (
+        1.0  # share of a batch that its tokens' decoder learns
+    )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "cpu": {"channels": 8, "depth": 1, "code_dim": 8, "dim": 96, "layers": 2}
+        "cpu": {"channels": 8, "depth": 1, "code_dim": 8, "dim": 96, "layers": 2, "reconstructed": 0.25}
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 
@@ -16,6 +16,7 @@ class Response:
     body: bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    trickles: bool = False  # byte by byte, without an end
 
 
 def says(text: str | None, *, finish: str = "stop", refusal: str | None = None) -> Response:
@@ -35,6 +36,7 @@ class ChatServer:
 def chat_server(answer: Callable[[int], Response | None]) -> Iterator[ChatServer]:
     """`answer` is given the number of the request, from 0; None closes the connection."""
     seen: list[dict[str, Any]] = []
+    over = Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -47,9 +49,14 @@ def chat_server(answer: Callable[[int], Response | None]) -> Iterator[ChatServer
             self.send_response(response.status)
             for name, value in response.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(response.body)))
+            self.send_header("Content-Length", str(len(response.body) + response.trickles * (1 << 20)))
             self.end_headers()
             self.wfile.write(response.body)
+            while response.trickles and not over.wait(0.01):
+                try:
+                    self.wfile.write(b" ")
+                except OSError:
+                    return
 
         def log_message(self, format: str, *arguments: object) -> None:
             pass
@@ -60,6 +67,7 @@ def chat_server(answer: Callable[[int], Response | None]) -> Iterator[ChatServer
     try:
         yield ChatServer(f"http://127.0.0.1:{server.server_port}/v1", seen)
     finally:
+        over.set()
         server.shutdown()
         thread.join()
         server.server_close()

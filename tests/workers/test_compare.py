@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from tests.workers.conftest import ROOT
+from tests.workers.conftest import ROOT, TINY, tiny_config, train_here
 from workers.compare import main
 from workers.comparison.evidence import is_improving, read_branch, read_folder
 from workers.comparison.verdict import decide
@@ -137,6 +140,48 @@ def test_the_command_writes_both_pages(tmp_path: Path, capsys: pytest.CaptureFix
     assert "| good | 0.95 yes | 0.02 yes | 60 yes | yes | yes |" in stage
     assert "| bad | 0.6 **no** | 0.2 **no** | 60 yes | **no** | **no** |" in stage
     assert main([str(tmp_path / "absent")]) == 2
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real runs of three seeds each: one model that learns, and the same at a rate of nothing."""
+    from workers.evaluation.session import evaluate_checkpoint
+
+    folder = tmp_path_factory.mktemp("runs")
+    config = folder / "tiny.yaml"
+    config.write_text(TINY)
+    torch.set_num_threads(1)
+    for name, rate, epochs in (("learns", 5e-3, 5), ("idle", 1e-9, 1)):
+        for seed in range(3):
+            values = tiny_config(
+                config,
+                "data={num_samples: 120, validation_fraction: 0.5}",
+                f"optim={{epochs: {epochs}, batch_size: 8, learning_rate: {rate}}}",
+                "checkpoint.interval_epochs=9",
+                f"run.seed={seed}",
+            )
+            results = folder / name / f"seed{seed}"
+            train_here(values, results, epochs)
+            evaluate_checkpoint(values, results, "auto", "cpu")
+    return folder
+
+
+def test_three_seeds_that_learn_win_over_three_that_do_not(trained: Path) -> None:
+    branches = [read_folder(name, trained / name) for name in ("idle", "learns")]
+    assert [len(branch.runs) for branch in branches] == [3, 3]
+    assert len({run.metrics["prediction_mse"] for run in branches[1].runs}) == 3
+    found = decide(branches)
+    assert found.winner == "learns"
+    assert all(one.paired for one in found.comparisons)
+
+
+def test_the_same_three_seeds_twice_are_a_tie(trained: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(trained / "learns", again)
+    assert main([f"learns={trained / 'learns'}", f"again={again}", "--output", str(tmp_path)]) == 0
+    page = (tmp_path / "PARALLEL_RESULTS_COMPARISON.md").read_text()
+    assert "**Winner: none** (a tie between learns, again" in page
+    assert re.search(r"\| learns \| 3 \| 0\.\d+ \[0\.\d+, 0\.\d+\]", page)
 
 
 def git(folder: Path, *arguments: str) -> None:

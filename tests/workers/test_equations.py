@@ -93,6 +93,29 @@ def test_what_cannot_be_mended_is_unavailable(response: Response | None, calls: 
     assert "secret" not in str(error.value)
 
 
+def test_an_answer_that_trickles_without_an_end_is_given_up() -> None:
+    with chat_server(lambda _: Response(b"{", trickles=True)) as server:
+        model = ChatAPI(base_url=server.url, model="gpt-4o", key=None, timeout_s=0.3, attempts=1)
+        with pytest.raises(ModelUnavailable, match="does not end"):
+            model.complete(ASKED)
+
+
+@pytest.mark.parametrize("count", ["Infinity", "NaN", "-5", '"many"', "1" + "0" * 400, "true", "null", "[]"])
+def test_a_count_of_tokens_that_is_none_costs_nothing(count: str) -> None:
+    body = f"""{{"choices": [{{"message": {{"content": "{{}}"}}, "finish_reason": "stop"}}],
+        "usage": {{"prompt_tokens": {count}, "completion_tokens": 7}}}}"""
+    with chat_server(lambda _: Response(body.encode())) as server:
+        found = api(server.url).complete(ASKED)
+    assert (found.input_tokens, found.output_tokens) == (0, 7)
+
+
+def test_a_model_by_name_is_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("the network was asked"))
+    model = LocalModel(name="example/absent", device=torch.device("cpu"))
+    with pytest.raises(ModelUnavailable, match="nothing is downloaded"):
+        model.complete(ASKED)
+
+
 def test_nobody_listens() -> None:
     with pytest.raises(ModelUnavailable, match="ConnectionRefused"):
         api("http://127.0.0.1:1/v1", attempts=2).complete(ASKED)

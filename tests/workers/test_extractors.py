@@ -23,7 +23,7 @@ from workers.config import (
 from workers.data.dataset import load_datasets
 from workers.extractors.feature_extractor import FeatureExtractor
 from workers.extractors.i3d import I3D, InceptionI3D
-from workers.extractors.magvit import MAGVIT_VQ_VAE, CompressedVideo, as_volume
+from workers.extractors.magvit import MAGVIT_VQ_VAE, CompressedVideo, MagvitTokens, as_volume
 from workers.extractors.slowfast import SlowFast
 from workers.extractors.transformer import MaskedVideoModel, VideoTransformer
 from workers.models.losses import multi_task_loss
@@ -191,6 +191,19 @@ def test_a_compressed_clip_is_seen_through_the_codes_alone(frames: int) -> None:
     loss.backward()
     assert all(value.grad is not None and value.grad.any() for value in model.tokenizer.parameters())
     assert model.auxiliary_loss() is None
+
+
+@pytest.mark.parametrize(("share", "decoded"), [(0.25, 2), (1.0, 8), (0.01, 1)])
+def test_the_decoder_learns_from_a_share_of_the_batch(share: float, decoded: int) -> None:
+    config = MagvitConfig.model_validate({"name": "magvit", "preset": "cpu", "reconstructed": share})
+    model, seen = MagvitTokens(config, image_size=16), []
+    model.tokenizer.decoder.register_forward_hook(lambda *found: seen.append(len(found[2])))
+    features = model(torch.rand(8, 4, 3, 16, 16))
+    loss = model.auxiliary_loss()
+    assert loss is not None and loss.isfinite()
+    assert (seen, len(features)) == ([decoded], 8)
+    model.eval()(torch.rand(2, 4, 3, 16, 16))
+    assert seen == [decoded]  # outside training nothing is decoded
 
 
 @pytest.mark.parametrize("name", ["i3d_magvit", "slowfast_magvit"])

@@ -4,6 +4,7 @@ Causal 3D convolutions as in MAGVIT-v2 (Yu et al. 2024, arXiv 2310.05737): no st
 the first frame is a token step of its own. The quantiser is that of vector-quantize-pytorch.
 """
 
+import math
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -179,7 +180,7 @@ class MagvitTokens(FeatureExtractor):
     def __init__(self, config: MagvitConfig, *, image_size: int) -> None:
         super().__init__()
         self.tokenizer = MAGVIT_VQ_VAE(config)
-        self.ball_weight = config.ball_weight
+        self.ball_weight, self.reconstructed = config.ball_weight, config.reconstructed
         places = (image_size // 8) ** 2
         self.readout = nn.Sequential(
             nn.Flatten(2),
@@ -199,8 +200,9 @@ class MagvitTokens(FeatureExtractor):
         padded = as_volume(video)
         encoded = self.tokenizer.encode(padded)
         if self.training:
-            decoded = self.tokenizer.decode(encoded.codes)
-            self._loss = reconstruction_loss(decoded, padded, self.ball_weight) + encoded.commitment
+            count = math.ceil(self.reconstructed * len(video))  # the first ones: a batch has no order
+            decoded = self.tokenizer.decode(encoded.codes[:count])
+            self._loss = reconstruction_loss(decoded, padded[:count], self.ball_weight) + encoded.commitment
         steps = self.readout(encoded.codes.transpose(1, 2))  # (B, T', D)
         related = self.relate(steps + self.step_position[: steps.shape[1]])
         return stretched(related.transpose(1, 2), video.shape[1])

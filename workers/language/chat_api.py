@@ -19,6 +19,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_RESPONSE_BYTES = 1 << 20
 LONGEST_WAIT_S = 60.0
 RETRIED = frozenset({408, 409, 425, 429})  # and 500 and above
+_MOST_TOKENS = 10**8
 _STOPS = {"length": Stop.LENGTH, "content_filter": Stop.REFUSED}
 
 
@@ -91,7 +92,7 @@ class ChatAPI:
                 "POST", f"{urlsplit(self.base_url).path.rstrip('/')}/chat/completions", body, headers
             )
             response = connection.getresponse()
-            content = response.read(MAX_RESPONSE_BYTES + 1)
+            content = _whole(response, time.monotonic() + self.timeout_s)
         except (OSError, http.client.HTTPException) as error:
             raise _Retry(f"{type(error).__name__}: {error}") from None
         finally:
@@ -116,6 +117,16 @@ class ChatAPI:
         raise ModelUnavailable(f"{self.base_url}: {said} for model {self.model}{advice}")
 
 
+def _whole(response: http.client.HTTPResponse, deadline: float) -> bytes:
+    """The socket's timeout starts anew with every byte, so a trickle needs a bound of its own."""
+    content = b""
+    while len(content) <= MAX_RESPONSE_BYTES and (part := response.read1(1 << 16)):
+        content += part
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer does not end")
+    return content
+
+
 def _retry_after(text: str | None) -> float | None:
     """Seconds; a date or nonsense leaves the wait to us."""
     try:
@@ -135,8 +146,14 @@ def _completion(content: bytes) -> Completion:
         return Completion(
             text=str(text or refusal or ""),
             stop=stop,
-            input_tokens=int(usage.get("prompt_tokens", 0)),
-            output_tokens=int(usage.get("completion_tokens", 0)),
+            input_tokens=_count(usage.get("prompt_tokens")),
+            output_tokens=_count(usage.get("completion_tokens")),
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise _Retry("an answer that is no chat completion") from None
+
+
+def _count(found: object) -> int:
+    """Tokens as the server counts them; what is no sane number counts as none."""
+    plain = isinstance(found, int) and not isinstance(found, bool)
+    return found if plain and 0 <= found <= _MOST_TOKENS else 0  # type: ignore[operator,return-value]
