@@ -27,15 +27,17 @@ WANTED = {"classification_acc", "prediction_mse", "total_loss", "model_parameter
 
 
 def test_a_part_of_the_run_leaves_validation_metrics_and_the_whole_final_ones(
-    tmp_path: Path, tiny: Path
+    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = tiny_config(tiny)
+    monkeypatch.setenv("ORCHESTRATOR_RESULTS", str(tmp_path))
+    config = tiny_config(tiny, "run.branch=branch1")
     train_here(config, tmp_path, 2)
     assert not (tmp_path / "final_metrics.json").exists()
     assert json.loads((tmp_path / "validation_metrics.json").read_text())["epochs"] == 2
     train_here(config, tmp_path, 4)
     metrics = json.loads((tmp_path / "final_metrics.json").read_text())
     history = metrics.pop("history")
+    assert metrics.pop("alignment_label") == "not_run"
     assert metrics.keys() >= WANTED
     assert all(isinstance(value, int | float) and math.isfinite(value) for value in metrics.values())
     assert {len(values) for values in history.values()} == {4}
@@ -45,7 +47,17 @@ def test_a_part_of_the_run_leaves_validation_metrics_and_the_whole_final_ones(
     )
     assert metrics["baseline_constant_velocity_mse"] < metrics["baseline_last_position_mse"]
     assert metrics["baseline_last_position_mse"] < metrics["baseline_mean_mse"]
-    assert (tmp_path / "training_curves.png").read_bytes().startswith(b"\x89PNG")
+    curves = (tmp_path / "training_curves.png").read_bytes()
+    assert curves.startswith(b"\x89PNG")
+    [dated] = tmp_path.glob("*_training_curves.png")
+    assert re.match(r"\d{8}_\d{4}_", dated.name)
+    assert dated.read_bytes() == curves
+    assert {path.name for path in tmp_path.iterdir()} >= {
+        "checkpoint_epoch_4.pt",
+        "PROGRESS.txt",
+        "branch1_status.json",
+    }
+    assert min(metrics["train_seconds"], metrics["model_size_mb"]) > 0
 
 
 def test_a_loss_that_is_not_finite_exits_70_and_keeps_the_good_checkpoint(tmp_path: Path, tiny: Path) -> None:

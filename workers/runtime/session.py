@@ -4,6 +4,7 @@ import json
 import math
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from workers.extractors import build_extractor
 from workers.models.clip_text import describe
 from workers.models.unified import UnifiedModel
 from workers.result_syncer import ResultSyncer
-from workers.runtime.atomic import remove_leftovers
+from workers.runtime.atomic import remove_leftovers, replacing
 from workers.runtime.checkpoint import (
     Checkpoint,
     DamagedCheckpointError,
@@ -193,4 +194,8 @@ def _write_evidence(trainer: Trainer) -> None:
     write_metrics(results / VALIDATION_METRICS, trainer.figures(), history, label)
     if trainer.is_finished:
         write_metrics(results / FINAL_METRICS, trainer.figures(), history, label)
-    draw_curves(results / TRAINING_CURVES, history)
+    curves = results / TRAINING_CURVES
+    draw_curves(curves, history)
+    if trainer.is_finished and curves.exists():  # under a name that tells it apart from other runs' as well
+        with replacing(results / f"{datetime.now():%Y%m%d_%H%M}_{TRAINING_CURVES}") as file:
+            file.write(curves.read_bytes())
