@@ -155,7 +155,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for seed in range(3):
             values = tiny_config(
                 config,
-                "data={num_samples: 120, validation_fraction: 0.5}",
+                "data={num_samples: 80, validation_fraction: 0.5}",
                 f"optim={{epochs: {epochs}, batch_size: 8, learning_rate: {rate}}}",
                 "checkpoint.interval_epochs=9",
                 f"run.seed={seed}",
