@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks import measuring
 from benchmarks.__main__ import private_home
-from faults import cuts, kills, machines, outages, stopping
+from faults import back, clocks, cuts, devices, disks, files, kills, late, machines, many, outages, stopping
 from faults.figures import Answer, NotRun, Options, Subject
 from faults.namespace import can_make_namespaces
 from tests.support.repository import PINNED
@@ -28,6 +28,13 @@ SUBJECTS: dict[str, Subject] = {
     "outages": outages.measure,
     "machines": machines.measure,
     "stopping": stopping.measure,
+    "files": files.measure,
+    "disks": disks.measure,
+    "clocks": clocks.measure,
+    "late": late.measure,
+    "devices": devices.measure,
+    "many": many.measure,
+    "back": back.measure,
     "kills": kills.measure,
 }
 

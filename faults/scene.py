@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,12 +78,20 @@ class Scene:
     def statuses(self) -> dict[str, dict[str, Any]]:
         return {one["name"]: one for one in self.project.ok("status", "--json").json["workstreams"]}
 
-    def until_all(self, state: str, names: Sequence[str], within_s: float = PATIENCE_S) -> None:
-        def others() -> dict[str, str]:
-            found = self.statuses()
-            return {name: found[name]["state"] for name in names if found[name]["state"] != state}
+    def missing(self, state: str, names: Sequence[str], within_s: float = PATIENCE_S) -> list[str]:
+        """Who of `names` did not come to be in `state`."""
 
-        eventually(lambda: not others(), within_s, f"all are {state}", every_s=0.2)
+        def others() -> list[str]:
+            found = self.statuses()
+            return [f"{name}: {found[name]}" for name in names if found[name]["state"] != state]
+
+        with suppress(AssertionError):
+            eventually(lambda: not others(), within_s, every_s=0.2)
+        return others()
+
+    def until_all(self, state: str, names: Sequence[str], within_s: float = PATIENCE_S) -> None:
+        left = self.missing(state, names, within_s)
+        assert not left, f"not {state} within {within_s:g} s: {left[:5]}"
 
     def reachable(self, name: str) -> bool | None:
         hosts = self.project.ok("status", "--json").json["hosts"]
@@ -136,11 +144,10 @@ def scene(
     namespaces: bool = False,
     poll_s: float | None = None,
     env: Mapping[str, str] | None = None,
-    folder: Path | None = None,
 ) -> Iterator[Scene]:
     """Nothing of it lives on; `poll_s` is the product's own where it is None."""
     with ExitStack() as stack:
-        base = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
+        base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
         stack.callback(_end_all, base)
         machines = [
             stack.enter_context(host(base / f"g{number}", f"g{number}", namespaces=namespaces, env=env))
