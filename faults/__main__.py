@@ -18,7 +18,21 @@ from typing import Any
 
 from benchmarks import measuring
 from benchmarks.__main__ import private_home
-from faults import back, clocks, cuts, devices, disks, files, kills, late, machines, many, outages, stopping
+from faults import (
+    back,
+    clocks,
+    cuts,
+    devices,
+    disks,
+    files,
+    kills,
+    late,
+    machines,
+    many,
+    outages,
+    stopping,
+    walk,
+)
 from faults.figures import Answer, NotRun, Options, Subject
 from faults.namespace import can_make_namespaces
 from tests.support.repository import PINNED
@@ -35,6 +49,7 @@ SUBJECTS: dict[str, Subject] = {
     "devices": devices.measure,
     "many": many.measure,
     "back": back.measure,
+    "walk": walk.measure,
     "kills": kills.measure,
 }
 

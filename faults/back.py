@@ -19,8 +19,11 @@ from pathlib import Path
 
 from faults.figures import Answer, Options, none_of, within
 from faults.scene import Scene, scene
+from orchestrator.client import Client
 from orchestrator.core import facts as f
+from orchestrator.errors import OrchestratorError
 from orchestrator.journal import Journal
+from orchestrator.settings import StatePaths
 from tests.support.eventually import eventually
 
 WORKERS = 1000
@@ -59,7 +62,7 @@ def _back(stage: Scene) -> float:
             stderr=log,
         )
     try:
-        eventually(lambda: _all_seen(stage), 120, "all are seen", every_s=0.05)
+        eventually(lambda: _all_seen(stage), 120, "all are seen", every_s=0.3)
         return time.monotonic() - begun
     finally:
         daemon.kill()
@@ -67,7 +70,10 @@ def _back(stage: Scene) -> float:
 
 
 def _all_seen(stage: Scene) -> bool:
-    document = stage.project.ok("status", "--json").json
+    try:
+        document = Client(StatePaths(root=stage.project.state)).status()
+    except OrchestratorError:  # it does not listen yet
+        return False
     beats = [one["heartbeat_age_s"] is not None for one in document["workstreams"]]
     return bool(document["daemon"]["running"]) and all(beats)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ def _jumps(stage: Scene, there: Path, here: Path, options: Options) -> Iterator[
     shown = stage.project.events("LaunchEnded")
     stage.let_end()
     missing = stage.missing("done", names, within_s=60)
+    print("\n".join(missing), file=sys.stderr)
     chained = len([name for name in names if name not in steady])
     yield none_of(f"clocks: false alarms after {len(jumps)} jumps of a day", alarms)
     yield none_of("clocks: restarts", stage.count("RetryChosen"))

@@ -1,4 +1,4 @@
-"""`python -m faults.dying PLAN RECORD TARGET NUMBER before|after FOLDER HOME TMUX`: the real daemon, with a fault.
+"""`python -m faults.dying PLAN RECORD TARGET NUMBER before|after FOLDER HOME TMUX`: the real daemon.
 
 Around its NUMBER-th entry about a workstream, TARGET of what it works with is killed; 0 is never reached.
 Every kind of fact that it writes goes to RECORD, so that somebody can count them.

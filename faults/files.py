@@ -1,4 +1,4 @@
-"""Files that are torn, huge, no files or full of lies, where the orchestrator looks for its workers' words."""
+"""Torn, huge and lying files, and what is no file at all, where a worker's words are expected."""
 
 from __future__ import annotations
 

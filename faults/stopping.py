@@ -15,7 +15,7 @@ from tests.support.eventually import eventually
 
 EXIT_KNOWN_WITHIN_S = 3.0
 AGAIN_WITHIN_S = 15.0
-# Left its session; ignores the hang-up; has no parent; ignores the TERM; hides its environment, but not its descent.
+# Left its session; ignores the hang-up; has no parent; ignores the TERM; hides its environment.
 _CHILDREN = (
     "setsid sleep 3601 &",
     "nohup sleep 3602 >/dev/null 2>&1 &",

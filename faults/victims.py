@@ -52,7 +52,7 @@ def workers(listed: Iterable[Process], script: Path, workstream: str = "") -> li
 
 
 def supervisors(listed: Iterable[Process], folder: Path) -> list[Process]:
-    """Those of launches below `folder`; the leader of a worker's session is none, though it looks like one."""
+    """Those of launches below `folder`; not the leader of a worker's session, which looks like one."""
     alike = {one.pid: one for one in listed if _is_supervise(one, folder)}
     return [one for one in alike.values() if one.parent not in alike]
 
