@@ -61,7 +61,7 @@ proofs: system $(INSTALLED) ## thousands of generated merges, ours against git's
 	$(BIN)/python -m proofs
 
 faults: system $(INSTALLED) ## an hour of cut links, killed processes, full disks and hostile files, with its figures
-	$(BIN)/python -m faults
+	$(BIN)/python -m faults $(FAULTS)
 
 benchmarks: system $(INSTALLED) ## speed and memory, as ratios against a baseline in the same run
 	$(BIN)/python -m benchmarks

@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
 
 from benchmarks import measuring
@@ -35,6 +36,7 @@ from faults import (
 )
 from faults.figures import Answer, NotRun, Options, Subject
 from faults.namespace import can_make_namespaces
+from orchestrator.errors import OrchestratorError
 from tests.support.repository import PINNED
 
 SUBJECTS: dict[str, Subject] = {
@@ -110,7 +112,13 @@ def _run(name: str, options: Options) -> dict[str, Any]:
         for answer in SUBJECTS[name](options):
             answers.append(answer)
             print(" | ".join(filter(None, answer.row())), file=sys.stderr, flush=True)
-    except Exception:  # what other subjects find is still worth knowing
+    except (
+        AssertionError,
+        OSError,
+        LookupError,
+        SubprocessError,
+        OrchestratorError,
+    ):  # what other subjects find is still worth knowing
         traceback.print_exc()
         answers.append(NotRun(what=f"{name}, the rest of it", why="it broke; see above"))
         broken = True

@@ -1,4 +1,4 @@
-"""Links that are cut for 0.1 to 5 s at random, and connections that end; on request one cut of ten minutes."""
+"""Links that are cut for 0.1 to 5 s at random, connections that end, and on request a cut of ten minutes."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _judged(stage: Scene, chain: int, after: str) -> Iterator[Answer]:
 
 
 def _until_quiet(stage: Scene, names: list[str]) -> list[str]:
-    """Who is not done though for a while nobody came further; a loaded machine is no reason to stop waiting."""
+    """Who is not done, and for a while nobody came further: that a machine is loaded stops no waiting."""
     passed, left = -1, names
     while left and (now := stage.count("StagePassed")) != passed:
         passed = now

@@ -25,6 +25,11 @@ def _huge(path: Path) -> None:
     path.write_text(json.dumps({"v": 1, "seq": 1, "message": "x" * _HUGE_BYTES}))
 
 
+def _no_rights(path: Path) -> None:
+    path.write_text("{}")
+    path.chmod(0)
+
+
 _WRONG = {"v": "1", "seq": "many", "step": [], "total": {}, "metrics": [1], "message": 7, "eta_s": "soon"}
 _CONTROL = {
     "v": 1,
@@ -56,7 +61,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
     "no-text": _text(b"\xff\xfe\x00{\x80\x81}"),
     "control": _text(json.dumps(_CONTROL)),
     "lies": _text(json.dumps({**_LIES, "seq": -(10**30), "step": -1, "grace_s": 1e300})),
-    "no-rights": lambda path: (path.write_text("{}"), path.chmod(0)),
+    "no-rights": _no_rights,
 }
 
 
