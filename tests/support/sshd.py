@@ -107,7 +107,8 @@ class Sshd:
         make_key(self.folder / "host_key")
         self._server.send_signal(signal.SIGHUP)
         eventually(
-            lambda: self.log.count("Server listening") > 1 and _listens(self.address, self.port), message="listens again"
+            lambda: self.log.count("Server listening") > 1 and _listens(self.address, self.port),
+            message="listens again",
         )
 
     def write_bashrc(self, text: str) -> None:
