@@ -8,11 +8,12 @@ flock -n 9 || echo "$run" >>"$folder/$name.doubles"
 echo "start $run" >>"$folder/$name.runs"
 trap 'echo "asked $run" >>"$folder/$name.runs"; exit 143' TERM
 n=0 before=$((ORCHESTRATOR_ATTEMPT * 1000000)) # no attempt dies at another one's step
-while [ "$n" -lt "$steps" ] && [ ! -e "$folder/over" ]; do
+while [ "$n" -lt "$steps" ]; do
     n=$((n + 1))
     printf '{"v": 1, "seq": %d, "step": %d, "attempt": %d}\n' \
         "$n" "$((before + n))" "$ORCHESTRATOR_ATTEMPT" >"$ORCHESTRATOR_RESULTS/.progress.tmp"
     mv "$ORCHESTRATOR_RESULTS/.progress.tmp" "$ORCHESTRATOR_RESULTS/progress.json" 9>&-
+    [ ! -e "$folder/over" ] || break
     sleep "$pause" 9>&-
 done
 for file in validation_metrics final_metrics; do
