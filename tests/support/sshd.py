@@ -140,9 +140,11 @@ class Sshd:
                 stderr=log,
                 start_new_session=True,
             )
-        ended = lambda: self._server.poll() is not None  # noqa: E731
-        eventually(lambda: _listens(self.address, self.port) or ended(), message="sshd listens")
-        assert not ended(), self.log
+        eventually(lambda: _listens(self.address, self.port) or self._ended(), message="sshd listens")
+        assert not self._ended(), self.log
+
+    def _ended(self) -> bool:
+        return self._server.poll() is not None
 
     def stop(self) -> None:
         """Kill the server, its connections and what they run."""
