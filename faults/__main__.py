@@ -132,4 +132,7 @@ def _run(name: str, options: Options) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # everything was ended on the way here
+        sys.exit(128 + signal.SIGINT)
