@@ -11,7 +11,7 @@ JOBS ?= 2
 REPO ?= .
 SCRIPTS := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))scripts
 
-.PHONY: help venv system check lint types contracts test honesty verify-parallel-dev demo demo-ssh proofs benchmarks screenshot clean
+.PHONY: help venv system check lint types contracts test honesty verify-parallel-dev demo demo-ssh proofs faults benchmarks screenshot clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -59,6 +59,9 @@ demo-ssh: system $(INSTALLED) ## the same through an sshd on loopback
 
 proofs: system $(INSTALLED) ## thousands of generated merges, ours against git's own
 	$(BIN)/python -m proofs
+
+faults: system $(INSTALLED) ## an hour of cut links, killed processes, full disks and hostile files, with its figures
+	$(BIN)/python -m faults $(FAULTS)
 
 benchmarks: system $(INSTALLED) ## speed and memory, as ratios against a baseline in the same run
 	$(BIN)/python -m benchmarks

@@ -51,7 +51,7 @@ SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
 
 def main() -> None:
     arguments = _arguments()
-    with _private_home() as folder:
+    with private_home() as folder:
         described = measuring.machine(folder)
         print(", ".join(f"{name} {value}" for name, value in described.items()))
         results = {name: _run(name, arguments.runs) for name in arguments.names or SUBJECTS}
@@ -84,7 +84,7 @@ def _run(name: str, runs: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _private_home() -> Iterator[Path]:
+def private_home() -> Iterator[Path]:
     """Whatever this process starts sees no settings, caches or servers of the user."""
     with tempfile.TemporaryDirectory(prefix="bench-home-") as name:
         home = Path(name)

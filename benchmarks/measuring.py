@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -70,7 +70,11 @@ class Figure:
 HEADINGS = ("what", "ours", "baseline", "ratio", "target", "met")
 
 
-def table(figures: Iterable[Figure]) -> str:
+class Row(Protocol):
+    def row(self) -> tuple[str, ...]: ...
+
+
+def table(figures: Iterable[Row]) -> str:
     """The figures as a Markdown table, aligned for a terminal too."""
     rows = [HEADINGS, *(figure.row() for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]

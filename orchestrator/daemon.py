@@ -26,7 +26,6 @@ from queue import SimpleQueue
 from typing import IO, NoReturn
 
 import structlog
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from orchestrator import __version__
 from orchestrator import requests as r
@@ -56,6 +55,7 @@ from orchestrator.saving import SavingWatch
 from orchestrator.settings import POLL_S, StatePaths
 from orchestrator.site import Claims, Home, Site, Sites, find_home
 from orchestrator.talk import Talk
+from orchestrator.ticking import SteadyScheduler
 
 HARVEST_EVERY_S = 5.0
 RECORD_PAUSE_S = 0.5
@@ -99,7 +99,7 @@ class Daemon:
         self._api = Api(
             home.state.socket, home.state.journal, lambda: self._loop.view, self._inbox, self._beacons
         )
-        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._scheduler = SteadyScheduler(timezone="UTC")
 
     def run(self) -> None:
         """Serve until told to leave."""

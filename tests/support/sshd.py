@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.support.eventually import eventually
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 _SERVER_CONFIG = """\
-ListenAddress 127.0.0.1
+ListenAddress {address}
 Port {port}
 HostKey {folder}/host_key
 HostKey {folder}/host_key_ecdsa
@@ -35,11 +35,11 @@ MaxStartups 100
 PermitRootLogin yes
 PasswordAuthentication no
 Subsystem sftp internal-sftp
-SetEnv HOME={home} XDG_CACHE_HOME={home}/.cache TMUX_TMPDIR={tmux}
+SetEnv HOME={home} XDG_CACHE_HOME={home}/.cache TMUX_TMPDIR={tmux}{env}
 """
 _CLIENT_CONFIG = """\
 Host {alias}
-  HostName 127.0.0.1
+  HostName {address}
   Port {port}
   User {user}
   IdentityFile {folder}/id
@@ -52,14 +52,19 @@ Host {alias}
 
 @dataclass
 class Sshd:
-    """`home` is the home its sessions see, `alias` its name in the client's configuration."""
+    """`home` is the home its sessions see, `alias` its name in the client's configuration.
+
+    `within` starts each of its lives: a command that runs another one, in a namespace say.
+    """
 
     alias: str
     folder: Path
     home: Path
     tmux_folder: Path
     port: int
-    _server: subprocess.Popen[bytes] = field(repr=False)
+    address: str = "127.0.0.1"
+    within: Sequence[str] = ()
+    _server: subprocess.Popen[bytes] = field(init=False, repr=False)
 
     @property
     def config(self) -> Path:
@@ -68,6 +73,11 @@ class Sshd:
     @property
     def known_hosts(self) -> Path:
         return self.folder / "known_hosts"
+
+    @property
+    def pid(self) -> int:
+        """Its first process."""
+        return self._server.pid
 
     @property
     def log(self) -> str:
@@ -83,7 +93,7 @@ class Sshd:
     def know(self, key: str) -> None:
         """Make this public key the only known one of the server."""
         public = (self.folder / f"{key}.pub").read_text()
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public}")
+        self.known_hosts.write_text(f"[{self.address}]:{self.port} {public}")
 
     def tmux(self, *arguments: str) -> None:
         """As somebody who logged in there types it."""
@@ -97,7 +107,8 @@ class Sshd:
         make_key(self.folder / "host_key")
         self._server.send_signal(signal.SIGHUP)
         eventually(
-            lambda: self.log.count("Server listening") > 1 and _listens(self.port), message="listens again"
+            lambda: self.log.count("Server listening") > 1 and _listens(self.address, self.port),
+            message="listens again",
         )
 
     def write_bashrc(self, text: str) -> None:
@@ -117,6 +128,23 @@ class Sshd:
     def connections(self) -> list[int]:
         """The server's processes that serve connections."""
         return [pid for pid in self._processes() if pid != self._server.pid]
+
+    def start(self) -> None:
+        """Listen where it always did; also again, after `stop`."""
+        assert SSHD is not None
+        with (self.folder / "sshd.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [*self.within, SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        eventually(lambda: _listens(self.address, self.port) or self._ended(), message="sshd listens")
+        assert not self._ended(), self.log
+
+    def _ended(self) -> bool:
+        return self._server.poll() is not None
 
     def stop(self) -> None:
         """Kill the server, its connections and what they run."""
@@ -140,7 +168,15 @@ def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
 
 
 @contextmanager
-def run_sshd(folder: Path, alias: str = "gpu") -> Iterator[Sshd]:
+def run_sshd(
+    folder: Path,
+    alias: str = "gpu",
+    *,
+    address: str = "127.0.0.1",
+    within: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Sshd]:
+    """A server on `address`; its sessions see `env`, too."""
     if SSHD is None:
         pytest.skip("sshd is not installed")
     home = folder / "home"
@@ -150,7 +186,10 @@ def run_sshd(folder: Path, alias: str = "gpu") -> Iterator[Sshd]:
     shutil.copy(folder / "id.pub", folder / "authorized_keys")
     # A socket's path has 108 bytes: pytest's folders are too deep for tmux.
     with tempfile.TemporaryDirectory(prefix="orc-", dir="/tmp") as tmux:
-        sshd = _start(folder, home, Path(tmux), alias)
+        sshd = Sshd(alias, folder, home, Path(tmux), _free_port(), address, within)
+        _configure(sshd, env or {})
+        sshd.know("host_key")
+        sshd.start()
         try:
             yield sshd
         finally:
@@ -170,28 +209,15 @@ def sshd_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ss
         yield server
 
 
-def _start(folder: Path, home: Path, tmux: Path, alias: str) -> Sshd:
-    port = _free_port()
-    values = {"folder": folder, "home": home, "port": port, "alias": alias, "user": getpass.getuser()}
-    (folder / "sshd_config").write_text(_SERVER_CONFIG.format(tmux=tmux, **values))
-    (folder / "ssh_config").write_text(_CLIENT_CONFIG.format(**values))
+def _configure(sshd: Sshd, env: Mapping[str, str]) -> None:
+    values = {"folder": sshd.folder, "address": sshd.address, "port": sshd.port}
+    given = "".join(f" {name}={value}" for name, value in env.items())
+    server = _SERVER_CONFIG.format(home=sshd.home, tmux=sshd.tmux_folder, env=given, **values)
+    (sshd.folder / "sshd_config").write_text(server)
+    client = _CLIENT_CONFIG.format(alias=sshd.alias, user=getpass.getuser(), **values)
+    sshd.config.write_text(client)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd ends without it
-    log = (folder / "sshd.log").open("wb")
-    assert SSHD is not None
-    with log:
-        server = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    sshd = Sshd(alias, folder, home, tmux, port, server)
-    sshd.know("host_key")
-    eventually(lambda: _listens(port) or server.poll() is not None, message="sshd listens")
-    assert server.poll() is None, sshd.log
-    return sshd
 
 
 def _free_port() -> int:
@@ -200,9 +226,10 @@ def _free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def _listens(address: str, port: int) -> bool:
     with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
+        sock.settimeout(1.0)
+        return sock.connect_ex((address, port)) == 0
 
 
 def _family(root: int) -> dict[int, str]:

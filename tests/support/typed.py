@@ -49,6 +49,7 @@ class Typist:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                start_new_session=True,  # after Ctrl-C it is still needed, to end what runs
             )
         atexit.register(self.close)
 

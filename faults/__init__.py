@@ -1,0 +1,1 @@
+"""What breaks, done to the real product on purpose; see `python -m faults --help`."""
