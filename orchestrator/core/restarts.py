@@ -195,7 +195,7 @@ def wait_s(policy: RestartPolicy, failures: int, launch: str, factor: float = 1.
     """Seconds before the restart that follows `failures` earlier ones; the launch decides the jitter."""
     whole = policy.backoff_s * factor * 2.0 ** min(failures, 32)
     part = crc32(launch.encode()) / 0xFFFFFFFF
-    return min(whole * (1 - JITTER + 2 * JITTER * part), BACKOFF_LIMIT_S)
+    return min(whole * (1 - JITTER * part), BACKOFF_LIMIT_S)
 
 
 def _worn_out(policy: RestartPolicy, words: str) -> str:

@@ -325,12 +325,12 @@ def test_the_wait_is_the_same_for_the_same_launch_and_bounded(
     wait = wait_s(policy, failures, launch)
     assert wait == wait_s(policy, failures, launch)
     whole = min(backoff_s * 2.0 ** min(failures, 32), 1e12)
-    assert min(0.8 * whole, BACKOFF_LIMIT_S) - 1e-6 <= wait <= min(1.2 * whole, BACKOFF_LIMIT_S) + 1e-6
+    assert min(0.8 * whole, BACKOFF_LIMIT_S) - 1e-6 <= wait <= min(whole, BACKOFF_LIMIT_S) + 1e-6
 
 
 def test_many_do_not_start_at_once() -> None:
     waits = {round(wait_s(POLICY, 0, f"w{n}-1-t"), 1) for n in range(50)}
-    assert len(waits) > 15 and 8.0 <= min(waits) < 9.0 and 11.0 < max(waits) <= 12.0
+    assert len(waits) > 15 and 8.0 <= min(waits) < 8.5 and 9.5 < max(waits) <= 10.0
 
 
 def test_a_budget_of_none_is_never_a_restart() -> None:
