@@ -8,9 +8,13 @@ from typing import Any, cast
 
 import pytest
 
+from orchestrator.agent.gpus import GpuWatch
+from orchestrator.agent.host_look import HostLook
 from orchestrator.agent.looks import Looks
 from orchestrator.agent.watch import Watch
 from orchestrator.core.observation import LaunchSeen
+from orchestrator.core.plan import LOCAL
+from orchestrator.core.plan import Host as HostOfPlan
 from orchestrator.errors import HostUnreachable, Refused
 from orchestrator.observe import _look
 from orchestrator.site import LookMemory, Site
@@ -33,8 +37,8 @@ class Host:
     loses: bool = False
 
     def __post_init__(self) -> None:
-        self.place, self.memory = PLACE, LookMemory()
-        self.looks = Looks(cast("Watch", self))
+        self.place, self.memory, self.host = PLACE, LookMemory(), HostOfPlan(name=LOCAL)
+        self.looks = Looks(cast("HostLook", self))
 
     def probe(self, request: Probe) -> Seen:
         unknown = (LaunchSeen(launch=one.launch, alive=False, unknown=True) for one in request.launches)
@@ -48,7 +52,7 @@ class Host:
         return self.got[-1]
 
     def look(self, *names: str) -> tuple[LaunchSeen, ...]:
-        return _look(cast("Site", self), watched(*names))[1]
+        return _look(cast("Site", self), watched(*names), ())[1]
 
 
 def seen(name: str, **fields: Any) -> LaunchSeen:
@@ -92,12 +96,12 @@ def test_launches_come_and_go(host: Host) -> None:
 
 def test_a_new_agent_is_asked_for_everything(host: Host) -> None:
     host.look("a", "b")
-    host.looks, host.memory = Looks(cast("Watch", host)), LookMemory()
+    host.looks, host.memory = Looks(cast("HostLook", host)), LookMemory()
     assert host.look("a", "b") == (seen("a"), seen("b")) and told(host) == ["a", "b"]
 
 
 def test_an_agent_refuses_what_it_never_told() -> None:
-    looks = Looks(Watch())
+    looks = Looks(HostLook(Watch(), GpuWatch()))
     with pytest.raises(Refused):
         looks.look(Look(since=3))
     with pytest.raises(Refused):

@@ -19,7 +19,7 @@ from orchestrator.agent.survivors import end_survivors, survivors
 from orchestrator.agent.watch import read_metrics
 from orchestrator.supervise import processes, settle, stop
 from orchestrator.supervise.processes import TAG
-from orchestrator.wire import OpenRepository, ReadMetrics, StartEntry
+from orchestrator.wire import Claim, Claimed, ReadMetrics, StartEntry
 from tests.support.agent_scene import Scene, scene_in
 from tests.support.eventually import eventually
 from tests.support.process_trees import TREE, marked, plant
@@ -199,12 +199,11 @@ def test_the_record_of_an_old_attempt_never_replaces_the_newer_one(launch: Launc
     assert json.loads((second.results / "exit.json").read_text())["launch"] == second.id
 
 
-def test_an_agent_that_starts_ends_what_lives_of_launches_that_ended(scene: Scene) -> None:
+def test_whose_agent_claims_the_host_ends_what_lives_of_launches_that_ended(scene: Scene) -> None:
     deserted(scene, "setsid sleep 300 & echo ready; wait")
     assert survivors(scene.place) == {"i3d": {FIRST}}
-    answer = serve.handlers()[OpenRepository]
-    request = OpenRepository(project="p", owner="me", repository=str(scene.repo.path))
-    assert answer(request, lambda _: None) == scene.place
+    claimed = serve.handlers()[Claim](Claim(place=scene.place, owner="me", daemon="d"), lambda _: None)
+    assert isinstance(claimed, Claimed)
     eventually(lambda: not processes.belonging(FIRST))
     eventually(lambda: (folder_of(scene, FIRST) / "exit.json").exists())
 

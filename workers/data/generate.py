@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from orchestrator import progress
@@ -174,13 +174,14 @@ def _write_videos(path: Path, scenes: Scenes, config: GenerateConfig, parent: in
     frames = np.arange(scene.frames)
     with replacing(path) as file:
         shape = (len(scenes), scene.frames, 3, scene.image_size, scene.image_size)
-        videos = open_memmap(file.name, mode="w+", dtype=np.uint8, shape=shape)
+        # Written block by block: a mapped shard would count as memory, all 800 MB of it.
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        write_array_header_1_0(file, header)
         for start in range(0, len(scenes), BLOCK):
             if os.getppid() != parent:  # killed: whoever resumes writes this shard
                 sys.exit(1)
             block = np.arange(start, min(start + BLOCK, len(scenes)))
-            videos[block[0] : block[-1] + 1] = render(scenes.rows(block), frames, scene)
-        videos.flush()
+            file.write(render(scenes.rows(block), frames, scene).tobytes())
 
 
 def _write_index(directory: Path, config: GenerateConfig) -> str:
