@@ -53,7 +53,7 @@ def key_of(home: Home, job: Job, gate: Gate, toolchain: Toolchain | None) -> Key
 
     `toolchain` is the host's; a built-in check that runs no command needs none.
     """
-    seen = _checked(job, gate) if gate.check is not None else _seen(home, job, gate)
+    seen = {**_checked(job, gate), **_cut(home)} if gate.check is not None else _seen(home, job, gate)
     asked: dict[str, Any] = {}
     if gate.check is not None:
         asked |= _check_definition(gate)
@@ -104,6 +104,12 @@ def _checked(job: Job, gate: Gate) -> dict[str, Any]:
     if gate.check in SEES_APPROVALS:
         asked["approvals"] = sorted((one.tree, one.by, one.commit) for one in job.approvals)
     return asked
+
+
+def _cut(home: Home) -> dict[str, str]:
+    """Where a shallow clone ends: what was fetched since may change what a check of history says."""
+    shallow = home.state.root.parent / "shallow"
+    return {"shallow": digest_of(shallow.read_text())} if shallow.exists() else {}
 
 
 def _definition(home: Home, job: Job, gate: Gate, toolchain: Toolchain | None) -> dict[str, Any]:

@@ -167,7 +167,8 @@ def test_a_shallow_clone_without_the_forks_is_refused_until_it_is_whole(
     (verdict,) = run_gates(desk, {"a": scene.tip("p/a")})
     assert "shares no history with base here: git fetch --unshallow" in verdict.why
     scene.repo.git("fetch", "--quiet", "--unshallow")
-    assert merge(desk).ok
+    landed = merge(desk)
+    assert landed.ok, landed
     assert scene.repo.git("show", "main:a.txt") == "ONE\ntwo\nTHREE" and scene.status() == ""
 
 
