@@ -12,6 +12,7 @@ from orchestrator import git
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.similar import Lookup, best_share, shared_weight
+from orchestrator.checks.trees import read_ahead
 from orchestrator.git import Git
 from orchestrator.settings import StatePaths
 from orchestrator.source.cache import FragmentsCache
@@ -69,6 +70,7 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
         nodes=int(nodes),
         least=least,
     )
+    read_ahead(subject, [subject.base, *(tip for _, _, tip in looked_at.tips)])
     with _reading:
         pairs = _every_pair(looked_at)
     about = [pair for pair in map(partial(_seen_from, subject.name), pairs) if pair]

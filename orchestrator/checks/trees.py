@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from orchestrator import git
@@ -15,7 +16,7 @@ from orchestrator.home import find_checkout
 from orchestrator.source.cache import FactsCache, FragmentsCache
 from orchestrator.source.index import Index
 from orchestrator.source.listing import Listing, committed
-from orchestrator.source.reading import read_index
+from orchestrator.source.reading import Signs, read_index
 
 _TREES_KEPT = 8
 """What several checks of one branch look at is read once; a commit never changes."""
@@ -49,9 +50,26 @@ def read_commit(subject: Subject, commit: str) -> Tree:
 @lru_cache(maxsize=_TREES_KEPT)
 def _read_commit(directory: str, commit: str) -> Tree:
     listing = committed(Git(directory), commit)
+    return Tree(listing=listing, index=read_index(listing, *_caches(directory)))
+
+
+def read_ahead(subject: Subject, commits: Sequence[str]) -> None:
+    """Read what several commits hold in one go, so that each of them is known when it is asked for."""
+    with _reading:
+        _read_ahead(str(subject.git.directory), tuple(commits))
+
+
+@lru_cache(maxsize=1)
+def _read_ahead(directory: str, commits: tuple[str, ...]) -> None:
+    repository = Git(directory)
+    files = tuple(file for commit in commits for file in committed(repository, commit).files)
+    listing = Listing(files=files, skipped=(), fetch=partial(git.read_blobs, repository))
+    read_index(listing, *_caches(directory))
+
+
+def _caches(directory: str) -> tuple[FactsCache, Sequence[Signs], FragmentsCache]:
     state = find_checkout(Path(directory)).state.checks
-    facts, fragments = FactsCache(state / "facts.db"), FragmentsCache(state / "fragments.db")
-    return Tree(listing=listing, index=read_index(listing, facts, SIGNS, fragments))
+    return FactsCache(state / "facts.db"), SIGNS, FragmentsCache(state / "fragments.db")
 
 
 def read_fork(subject: Subject) -> Forked:

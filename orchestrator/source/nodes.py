@@ -60,11 +60,38 @@ def sort(tree: ast.Module) -> Nodes:
     return found
 
 
+class _Holding(dict[type[ast.AST], tuple[str, ...]]):
+    """The fields of each kind of node that may hold nodes."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        fields = tuple(name for name in kind._fields if name not in _PLAIN)
+        self[kind] = () if kind is ast.Constant else fields
+        return self[kind]
+
+
+_PLAIN = {
+    "ctx",
+    "id",
+    "attr",
+    "arg",
+    "asname",
+    "module",
+    "level",
+    "kind",
+    "type_comment",
+    "conversion",
+    "is_async",
+}
+_holding = _Holding()
+
+
 def walk(root: ast.AST) -> list[ast.AST]:
-    """All nodes from here on, as `ast.walk` gives them, in half its time."""
+    """All nodes from here on, as `ast.walk` gives them but for `Load` and its like, and sooner."""
     found = [root]
     for node in found:
-        for value in node.__dict__.values():
+        held = node.__dict__
+        for name in _holding[node.__class__]:
+            value = held.get(name)
             if value.__class__ is list:
                 found += [item for item in value if isinstance(item, ast.AST)]
             elif isinstance(value, ast.AST):

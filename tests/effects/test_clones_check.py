@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator.gates import run_wave_gates
-from orchestrator.source import fragments
+from orchestrator.source import parsing
 from tests.support.landing import Desk, Scene, scene_fixture
 from tests.support.trials import check_gate, one, stream, verdict
 
@@ -192,8 +192,6 @@ def test_a_file_is_read_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> N
     verdict(scene, desk)
     scene.work("a", {"branch1/more.py": "x = 1\n"})
     read: list[bytes] = []
-    monkeypatch.setattr(
-        "orchestrator.checks.clones.fragments_of", lambda c: read.append(c) or fragments.fragments_of(c)
-    )
+    monkeypatch.setattr("orchestrator.source.reading.parse", lambda c: read.append(c) or parsing.parse(c))
     assert verdict(scene, desk).is_green
     assert read == [b"x = 1\n"]
