@@ -50,7 +50,7 @@ def overlaid(base: Tree, ours: Tree, theirs: Tree) -> dict[bytes, Entry]:
     """What a person might make of two trees: theirs where only they changed a path, else ours."""
     paths = {path for path in {*base, *ours, *theirs} if ours.get(path) == base.get(path)}
     kept = {path: entry for path, entry in ours.items() if path not in paths}
-    taken = {path: theirs[path] for path in paths if path in theirs}
+    taken = {path: theirs[path] for path in sorted(paths) if path in theirs}
     result = dict(kept)
     for path, entry in taken.items():
         put(result, path, entry)

@@ -52,7 +52,7 @@ def test_results_come_while_it_runs_and_all_of_them_after_its_end(remote: Projec
     remote.until("a", "done")
     # An hour is far: the end itself calls for them.
     eventually(lambda: synced(remote, "a", "w") == "w\n", 20, "the last pull")
-    assert synced(remote, "a", "m") == "2\n"
+    eventually(lambda: synced(remote, "a", "m") == "2\n", 20, "what was pulled before, anew")
     eventually(lambda: remote.events("ResultsSynced")[-1]["final"], 10, "the end of it is noted")
     assert len(remote.events("ResultsSynced")) == 2
     assert remote.git("status", "--porcelain") == "?? waves.yaml"
