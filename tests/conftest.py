@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.sshd import sshd_fixture
 
-# A busy machine draws its examples slowly; that says nothing about what is drawn.
-settings.register_profile("here", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+# The same examples in every run; and a busy machine draws them slowly, which says nothing about them.
+settings.register_profile(
+    "here", derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow], deadline=None
+)
 settings.load_profile("here")
 
 __all__ = ["sshd_fixture"]

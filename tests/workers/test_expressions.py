@@ -105,7 +105,12 @@ def test_what_is_accepted_means_what_python_means(text: str) -> None:
     except ExpressionError:
         return
     with np.errstate(all="ignore"):
-        wanted = eval(text, {"__builtins__": {}}, {**FUNCTIONS, "t": T})
+        try:
+            wanted = eval(text, {"__builtins__": {}}, {**FUNCTIONS, "t": T})
+        except (
+            ZeroDivisionError
+        ):  # of Python's own numbers, which know no infinity on the way to a finite value
+            return
     assert np.allclose(found, wanted, rtol=1e-9)
 
 
