@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.agent.contract import short_line
-from orchestrator.agent.panes import capture
 from orchestrator.errors import OrchestratorError
 from orchestrator.supervise import processes
 from orchestrator.wire import Capture, Screen
@@ -100,6 +99,8 @@ def _looked(due: Sequence[Quiet]) -> dict[str, tuple[object, str | None]]:
 
 def _screens(due: Iterable[Quiet]) -> dict[str, str]:
     """What the sessions show; nothing of a tmux server that does not answer."""
+    from orchestrator.agent.panes import capture  # libtmux costs 30 ms: most looks need none
+
     by_server: dict[str | None, list[str]] = {}
     for each in due:
         by_server.setdefault(each.screen.tmux_socket, []).append(each.screen.session)
