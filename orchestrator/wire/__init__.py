@@ -2,94 +2,98 @@
 
 from __future__ import annotations
 
-from orchestrator.core.devices import Census, Disk, Gpu, GpuProcess
-from orchestrator.core.observation import Exit, LaunchSeen, Progress
-from orchestrator.wire.cleaning import Cleaned, CleanWorkstream
-from orchestrator.wire.codec import (
-    FRAME_LIMIT_BYTES,
-    MAGIC,
-    WireError,
-    decode,
-    encode,
-    frame,
-    read_frame,
-)
-from orchestrator.wire.host import (
-    PROTOCOL_VERSION,
-    Capture,
-    Captured,
-    CloseSessions,
-    Failure,
-    Hello,
-    HostFacts,
-    Inspect,
-    Inspection,
-    OpenRepository,
-    Place,
-    ReadGpus,
-    Type,
-)
-from orchestrator.wire.keepalive import ForgetKept, KeptPart, KeptRun, ReadKept, RunKept, StopKept
-from orchestrator.wire.ownership import Claim, Claimed
-from orchestrator.wire.pruning import Prune, Pruned
-from orchestrator.wire.repository import (
-    Changes,
-    ChangesList,
-    Checkout,
-    CommitWork,
-    GateCommand,
-    GateRan,
-    Overlay,
-    PushBranch,
-    Pushed,
-    ReadChanges,
-    ReadTips,
-    ReadToolchain,
-    ReadUncommitted,
-    RunGates,
-    Tips,
-    Toolchain,
-    Uncommitted,
-    UncommittedList,
-    WorkKept,
-)
-from orchestrator.wire.results import (
-    HashResults,
-    ListResults,
-    Portion,
-    ResultFile,
-    ResultFiles,
-    ResultHash,
-    ResultHashes,
-    ResultsListed,
-)
-from orchestrator.wire.workers import (
-    CopiedFile,
-    DumpStacks,
-    Finished,
-    Launch,
-    LogPart,
-    Look,
-    Metrics,
-    News,
-    NotStarted,
-    Outcome,
-    Probe,
-    ReadLog,
-    ReadMetrics,
-    ReadOutcome,
-    Resumption,
-    Screen,
-    Seen,
-    Stacks,
-    Start,
-    Started,
-    StartEntry,
-    Stop,
-    Stopped,
-    Watched,
-    Worktree,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.core.devices import Census, Disk, Gpu, GpuProcess
+    from orchestrator.core.observation import Exit, LaunchSeen, Progress
+    from orchestrator.wire.cleaning import Cleaned, CleanWorkstream
+    from orchestrator.wire.codec import (
+        FRAME_LIMIT_BYTES,
+        MAGIC,
+        WireError,
+        decode,
+        encode,
+        frame,
+        read_frame,
+    )
+    from orchestrator.wire.host import (
+        PROTOCOL_VERSION,
+        Capture,
+        Captured,
+        CloseSessions,
+        Failure,
+        Hello,
+        HostFacts,
+        Inspect,
+        Inspection,
+        OpenRepository,
+        Place,
+        ReadGpus,
+        Type,
+    )
+    from orchestrator.wire.keepalive import ForgetKept, KeptPart, KeptRun, ReadKept, RunKept, StopKept
+    from orchestrator.wire.ownership import Claim, Claimed
+    from orchestrator.wire.pruning import Prune, Pruned
+    from orchestrator.wire.repository import (
+        Changes,
+        ChangesList,
+        Checkout,
+        CommitWork,
+        GateCommand,
+        GateRan,
+        Overlay,
+        PushBranch,
+        Pushed,
+        ReadChanges,
+        ReadTips,
+        ReadToolchain,
+        ReadUncommitted,
+        RunGates,
+        Tips,
+        Toolchain,
+        Uncommitted,
+        UncommittedList,
+        WorkKept,
+    )
+    from orchestrator.wire.results import (
+        HashResults,
+        ListResults,
+        Portion,
+        ResultFile,
+        ResultFiles,
+        ResultHash,
+        ResultHashes,
+        ResultsListed,
+    )
+    from orchestrator.wire.workers import (
+        CopiedFile,
+        DumpStacks,
+        Finished,
+        Launch,
+        LogPart,
+        Look,
+        Metrics,
+        News,
+        NotStarted,
+        Outcome,
+        Probe,
+        ReadLog,
+        ReadMetrics,
+        ReadOutcome,
+        Resumption,
+        Screen,
+        Seen,
+        Stacks,
+        Start,
+        Started,
+        StartEntry,
+        Stop,
+        Stopped,
+        Watched,
+        Worktree,
+    )
 
 __all__ = [
     "FRAME_LIMIT_BYTES",
@@ -184,3 +188,29 @@ __all__ = [
     "frame",
     "read_frame",
 ]
+
+
+# A command that only looks needs a few of them, and each class costs its making: a module is loaded when one
+# of its names is first asked for.
+_MODULES = (
+    "orchestrator.core.observation",
+    "orchestrator.core.devices",
+    "orchestrator.wire.host",
+    "orchestrator.wire.workers",
+    "orchestrator.wire.codec",
+    "orchestrator.wire.repository",
+    "orchestrator.wire.results",
+    "orchestrator.wire.cleaning",
+    "orchestrator.wire.pruning",
+    "orchestrator.wire.keepalive",
+    "orchestrator.wire.ownership",
+)
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        for module in _MODULES:
+            if hasattr(loaded := import_module(module), name):
+                globals()[name] = getattr(loaded, name)
+                return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
