@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from orchestrator.core import facts as f
 from orchestrator.core.decide import next_stage
 from orchestrator.core.facts import Fact
 from orchestrator.core.gating import has_landed
-from orchestrator.core.plan import Plan, WaveNumber
+from orchestrator.core.plan import Plan
 from orchestrator.core.state import (
     AfterStop,
     Done,
@@ -38,8 +37,9 @@ from orchestrator.draining import drain_facts, drained, lifted_by_up, refuse_dra
 from orchestrator.errors import Bug, OrchestratorError, Refused, UsageError
 from orchestrator.inbox import Asked
 from orchestrator.loop import View
+from orchestrator.names import chosen, require_one_of, require_wave
 from orchestrator.plan_file import load_plan
-from orchestrator.results import launched_names
+from orchestrator.results.outcome import launched_names
 from orchestrator.talk import Talk
 
 log = structlog.get_logger(__name__)
@@ -122,7 +122,7 @@ class Answers:
                 chosen_names(view.plan, request.names)
                 self._levers.run(request, talk)
             case r.MergeWave() | r.RollBackWave() | r.RelandWave():
-                require_wave(view.plan, request.wave)
+                require_wave(request.wave, view.plan.waves)
                 self._levers.run(request, talk)
 
     def _later(self, talk: Talk, names: Sequence[str], ready: Ready, timeout_s: float | None = None) -> None:
@@ -131,11 +131,11 @@ class Answers:
 
     def _up(self, view: View, request: r.Up, talk: Talk) -> None:
         plan = load_plan(Path(view.plan.source))
-        refuse_not_built(plan)
+        _refuse_not_built(plan)
         _refuse_removed(view.state, plan)
         names = chosen_names(plan, request.names, request.wave)
         for host in request.take_over:
-            require_host(plan, host)
+            require_one_of("host", host, plan.hosts)
         if plan.digest != view.plan.digest:
             self._levers.write([f.PlanRead(source=plan.source, digest=plan.digest)])
         self._levers.adopt(plan)
@@ -230,45 +230,19 @@ def _answered(pending: Pending, view: View, status: Status) -> bool:
     return answer is not None
 
 
-# --- which workstreams ----------------------------------------------------------------------------
-
-
 def chosen_names(plan: Plan, names: Sequence[str], wave: int | None = None) -> tuple[str, ...]:
     """The named workstreams, or all, in the plan's order, once each.
 
     Raises:
         UsageError: the plan has no such workstream or wave.
     """
-    for name in names:
-        if name not in plan.workstreams:
-            raise UsageError(f"the plan has no workstream {name!r}.", _nearest(name, plan.workstreams))
     if wave is not None:
-        require_wave(plan, wave)
-    return tuple(
-        w.name
-        for w in plan.workstreams.values()
-        if (not names or w.name in names) and (wave is None or w.wave == wave)
-    )
+        require_wave(wave, plan.waves)
+    meant = frozenset(chosen(names, plan.workstreams))
+    return tuple(w.name for w in plan.workstreams.values() if w.name in meant and wave in (None, w.wave))
 
 
-def _nearest(name: str, known: Mapping[Any, Any]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]}?" if near else "it has: " + ", ".join(known)
-
-
-def require_host(plan: Plan, name: str) -> None:
-    if name not in plan.hosts:
-        raise UsageError(f"the plan has no host {name!r}.", _nearest(name, plan.hosts))
-
-
-def require_wave(plan: Plan, number: int) -> WaveNumber:
-    if number not in plan.waves:
-        known = ", ".join(str(n) for n in plan.waves)
-        raise UsageError(f"the plan has no wave {number}.", f"it has: {known}")
-    return WaveNumber(number)
-
-
-def refuse_not_built(plan: Plan) -> None:
+def _refuse_not_built(plan: Plan) -> None:
     if plan.not_built:
         lines = "\n".join(missing.words(plan.source) for missing in plan.not_built)
         raise UsageError(lines, "take these keys out of the plan; orchestrator validate lists them")

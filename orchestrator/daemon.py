@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import signal
@@ -23,7 +22,7 @@ from contextlib import suppress
 from errno import EDQUOT, EIO, ENOSPC, EROFS
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, NoReturn
+from typing import NoReturn
 
 import structlog
 
@@ -50,17 +49,17 @@ from orchestrator.lane import Lane
 from orchestrator.loop import Hooks, Loop, View
 from orchestrator.perform import Bench
 from orchestrator.plan_file import load_plan
-from orchestrator.results import ResultsWatch, known_pulls
+from orchestrator.results.known import known_pulls
+from orchestrator.results.watch import ResultsWatch
 from orchestrator.saving import SavingWatch
-from orchestrator.settings import POLL_S, StatePaths
+from orchestrator.settings import poll_s
+from orchestrator.single import take_lock
 from orchestrator.site import Claims, Home, Site, Sites, find_home
 from orchestrator.talk import Talk
 from orchestrator.ticking import SteadyScheduler
 
 HARVEST_EVERY_S = 5.0
 RECORD_PAUSE_S = 0.5
-LOCK_PATIENCE_S = 0.5
-"""Commands look at the lock by sharing it for a moment; that must not look like a second daemon."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +69,7 @@ class Daemon:
 
     def __init__(self, plan: Plan, home: Home, journal: Journal) -> None:
         self._home = home
+        self._poll_s = poll_s()
         self._inbox: SimpleQueue[Message] = SimpleQueue()
         # First: it takes what is for this process alone out of the environment.
         self._beacons = Beacons(home.state, lambda: self._loop.view, lambda: self._caller_env)
@@ -155,7 +155,7 @@ class Daemon:
         self._scheduler.add_job(
             lambda: self._inbox.put(Tick()),
             "interval",
-            seconds=POLL_S,
+            seconds=self._poll_s,
             coalesce=True,
             max_instances=1,
             misfire_grace_time=None,
@@ -322,33 +322,6 @@ def _opening_facts(state: State, plan: Plan) -> list[Fact]:
         f.DaemonStarted(pid=os.getpid(), version=__version__),
         f.PlanRead(source=plan.source, digest=plan.digest),
     ]
-
-
-def take_lock(paths: StatePaths) -> IO[str]:
-    """Hold the returned file open for as long as this process is the daemon.
-
-    Raises:
-        Refused: another one is.
-    """
-    file = paths.lock.open("a+")
-    give_up_at = time.monotonic() + LOCK_PATIENCE_S
-    while not _locked(file):
-        if time.monotonic() >= give_up_at:
-            file.seek(0)
-            raise Refused(f"a daemon already runs here, with pid {file.read().strip()}.")
-        time.sleep(0.02)
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def serve(source: Path) -> None:

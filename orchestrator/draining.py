@@ -10,7 +10,8 @@ from orchestrator.core import facts as f
 from orchestrator.core.placement import holders, is_held
 from orchestrator.core.plan import Plan
 from orchestrator.core.state import State
-from orchestrator.errors import Refused, UsageError
+from orchestrator.errors import Refused
+from orchestrator.names import require_one_of
 
 
 def drain_facts(plan: Plan, state: State, request: r.Drain) -> list[f.DrainAsked | f.DrainLifted]:
@@ -19,9 +20,8 @@ def drain_facts(plan: Plan, state: State, request: r.Drain) -> list[f.DrainAsked
     Raises:
         UsageError: the plan has no such host.
     """
-    unknown = [name for name in request.hosts if name not in plan.hosts]
-    if unknown:
-        raise UsageError(f"the plan has no host {unknown[0]!r}.", f"it has: {', '.join(plan.hosts)}")
+    for name in request.hosts:
+        require_one_of("host", name, plan.hosts)
     drain = state.capacity.drain
     if request.off:
         hosts = tuple(sorted(drain.hosts.intersection(request.hosts) if request.hosts else drain.hosts))

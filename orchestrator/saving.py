@@ -14,7 +14,7 @@ from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.state import Running, State, WorkstreamRecord
 from orchestrator.desk import Desk
 from orchestrator.errors import OrchestratorError, Refused
-from orchestrator.results import Lanes
+from orchestrator.results.lanes import Lanes
 
 LOOKS = 4
 """In each of the plan's intervals: what is due then is the host's to say, by the last commit's age."""

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, UsageError
 
-POLL_S = float(os.environ.get("ORCHESTRATOR_POLL_S", "1"))
-"""How often a host is looked at: an end is known well within the promised 3 s. Tests look more often."""
+POLL_S = 1.0
+"""How often a host is looked at: an end is known well within the promised 3 s."""
 
 CALL_DEADLINE_S = 8.0
 """The longest an ordinary call to a host may take; twice this is within the promised 20 s."""
 
 SOCKET_PATH_LIMIT_BYTES = 100
 """`sun_path` holds 108 bytes on Linux and 104 on macOS."""
+
+
+def poll_s() -> float:
+    """Seconds between two looks; `ORCHESTRATOR_POLL_S` sets others.
+
+    Raises:
+        UsageError: it sets what is no number of seconds.
+    """
+    text = os.environ.get("ORCHESTRATOR_POLL_S", str(POLL_S))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.05 <= seconds <= 60.0:
+        raise UsageError(
+            f"ORCHESTRATOR_POLL_S={text!r} is no number of seconds between 0.05 and 60.",
+            "unset ORCHESTRATOR_POLL_S",
+        )
+    return seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ import os
 
 from orchestrator.cli.daemon import running_daemon, say
 from orchestrator.cli.here import find_here, user_name
-from orchestrator.cli.names import chosen
 from orchestrator.cli.options import AsJson, Name, PlanFile
 from orchestrator.cli.printing import tell, tell_json
 from orchestrator.errors import Refused
+from orchestrator.names import chosen
 
 
 def approve(name: Name, plan: PlanFile = None, as_json: AsJson = False) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli.here import find_here
-from orchestrator.cli.names import chosen
 from orchestrator.cli.options import Name, PlanFile
 from orchestrator.cli.sessions import tmux_command
 from orchestrator.errors import OrchestratorError, Refused
+from orchestrator.names import chosen
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import Host, Plan

@@ -13,7 +13,6 @@ from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.own_desk import own_desk
 from orchestrator.cli.printing import note, one_line, styled, tell, tell_json
 from orchestrator.errors import ExitStatus
-from orchestrator.requests import Clean
 
 Document = dict[str, Any]
 
@@ -57,6 +56,8 @@ def _would_clean(here: Here, names: tuple[str, ...]) -> Document:
 
 
 def _cleaned(here: Here, names: tuple[str, ...]) -> Document:
+    from orchestrator.requests import Clean
+
     require_same_plan(here)
     if not here.client.is_running():
         note("no daemon runs: starting one; orchestrator down ends it")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli.landing_report import mark, short
-from orchestrator.cli.names import chosen
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.own_desk import own_desk
 from orchestrator.cli.printing import aligned, one_line, styled, tell, tell_json
 from orchestrator.cli.roster import planned_roster
 from orchestrator.errors import ExitStatus
+from orchestrator.names import chosen
 
 if TYPE_CHECKING:
     from orchestrator.enforcement.completion import Box, Checklist

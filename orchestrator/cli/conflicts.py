@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli.here import find_here
-from orchestrator.cli.names import chosen
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.own_desk import own_desk
 from orchestrator.cli.printing import aligned, note, one_line, styled, tell, tell_json
 from orchestrator.errors import ExitStatus
+from orchestrator.names import chosen
 
 if TYPE_CHECKING:
     from orchestrator.core.overlap import Span

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.here import Here
-from orchestrator.cli.names import chosen
 from orchestrator.cli.printing import note
 from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.names import chosen
 
 if TYPE_CHECKING:
     from orchestrator.client import Client

@@ -11,11 +11,11 @@ import typer
 
 from orchestrator.cli.completion import complete_hosts
 from orchestrator.cli.here import find_here
-from orchestrator.cli.names import require_one_of
 from orchestrator.cli.options import AsJson, PlanFile
 from orchestrator.cli.printing import aligned, note, styled, tell, tell_json
 from orchestrator.errors import ExitStatus
 from orchestrator.home import find_checkout, find_plan_file
+from orchestrator.names import require_one_of
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import Host

@@ -10,10 +10,10 @@ from orchestrator.cli.completion import complete_hosts
 from orchestrator.cli.daemon import running_daemon, say
 from orchestrator.cli.here import find_here, user_name
 from orchestrator.cli.keepalive import seconds
-from orchestrator.cli.names import require_one_of
 from orchestrator.cli.options import AsJson, PlanFile
 from orchestrator.cli.printing import tell, tell_json
 from orchestrator.errors import UsageError
+from orchestrator.names import require_one_of
 from orchestrator.requests import Drain
 
 

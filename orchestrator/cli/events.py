@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.here import Here, find_here
-from orchestrator.cli.names import require_wave
 from orchestrator.cli.options import AsJson, AWave, PlanFile
 from orchestrator.cli.printing import one_line, styled, tell, tell_json_line
+from orchestrator.names import require_wave
 
 if TYPE_CHECKING:
     from orchestrator.core.facts import Fact

@@ -13,10 +13,10 @@ import typer
 from orchestrator.cli.failures import tell_failure
 from orchestrator.cli.here import Here, find_here
 from orchestrator.cli.hosts import open_sites
-from orchestrator.cli.names import chosen
 from orchestrator.cli.options import Name, PlanFile
 from orchestrator.errors import OrchestratorError, Refused
 from orchestrator.home import find_checkout
+from orchestrator.names import chosen
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import Plan, Workstream

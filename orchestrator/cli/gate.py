@@ -14,12 +14,12 @@ from orchestrator.cli.completion import complete_gates
 from orchestrator.cli.failures import tell_failure
 from orchestrator.cli.here import Here, find_here
 from orchestrator.cli.landing_report import tell_gates
-from orchestrator.cli.names import chosen, require_one_of
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.own_desk import OwnDesk, own_desk
 from orchestrator.cli.printing import note, one_line, tell_json, tell_table
 from orchestrator.cli.status_table import duration
 from orchestrator.errors import ExitStatus, UsageError
+from orchestrator.names import chosen, require_one_of
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import CommitId, Gate, Plan

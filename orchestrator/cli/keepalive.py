@@ -10,9 +10,9 @@ import typer
 
 from orchestrator.cli.completion import complete_hosts
 from orchestrator.cli.here import find_here
-from orchestrator.cli.names import require_one_of
 from orchestrator.cli.options import PlanFile
 from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.names import require_one_of
 
 
 def keepalive(

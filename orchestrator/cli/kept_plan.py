@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from orchestrator import core
+from orchestrator.kept_values import Unusable, code_digest, dumped, loaded
 
 if TYPE_CHECKING:
     from orchestrator.cli.here import Here
@@ -37,43 +35,25 @@ def load_kept_plan(here: Here) -> Plan:
         from orchestrator.supervise.records import replace_file  # not for the usual case, where it is kept
 
         with suppress(OSError):  # a full disk, a state of another user: it is read again next time
-            replace_file(str(here.state_paths.root / _NAME), key + pickle.dumps(plan))
+            replace_file(str(here.state_paths.root / _NAME), key + dumped(plan))
     return plan
 
 
 def _key(plan_file: Path) -> bytes | None:
     """The text, where it lies, and the code that reads it; None where they cannot be read."""
     try:
-        parts = [os.fsencode(plan_file), plan_file.read_bytes(), *_code_stamps()]
+        parts = [os.fsencode(plan_file), plan_file.read_bytes(), code_digest("core", "plan_file")]
     except OSError:
         return None
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 
-def _code_stamps() -> Iterator[bytes]:
-    room = Path(core.__file__).parent
-    for folder in (room, room.parent / "plan_file"):
-        for entry in sorted(os.scandir(folder), key=lambda found: found.name):
-            if entry.name.endswith(".py"):
-                found = entry.stat()
-                yield f"{entry.path} {found.st_size} {found.st_mtime_ns}".encode("utf-8", "surrogateescape")
-
-
 def _kept(path: Path, key: bytes | None) -> Plan | None:
     try:
-        with path.open("rb") as file:
-            if key is None or file.read(len(key)) != key:
-                return None
-            plan: Plan = _PlanReader(file).load()
-            return plan
-    except (OSError, EOFError, pickle.UnpicklingError):
+        content = path.read_bytes()
+        if key is None or not content.startswith(key):
+            return None
+        plan: Plan = loaded(content[len(key) :], "core.plan")
+        return plan
+    except (OSError, Unusable):
         return None
-
-
-class _PlanReader(pickle.Unpickler):
-    """Makes values of a plan and nothing else, whatever the file holds."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module != "orchestrator.core.plan":
-            raise pickle.UnpicklingError(f"{module}.{name} is no part of a plan")
-        return super().find_class(module, name)

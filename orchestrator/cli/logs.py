@@ -13,10 +13,10 @@ import typer
 from orchestrator.cli.failures import warn
 from orchestrator.cli.here import find_here
 from orchestrator.cli.hosts import open_sites
-from orchestrator.cli.names import chosen
 from orchestrator.cli.options import Name, PlanFile
 from orchestrator.cli.printing import write_bytes
 from orchestrator.errors import HostUnreachable
+from orchestrator.names import chosen
 
 if TYPE_CHECKING:
     from orchestrator.cli.hosts import OpenSite

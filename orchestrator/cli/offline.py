@@ -43,10 +43,10 @@ def offline_status(here: Here) -> dict[str, Any]:
 
 
 def _pulled(plan: Plan) -> Mapping[str, SyncSeen]:
-    # Not for a plan without: the room costs a third of the time of `status`.
+    # Not for a plan without: manifests take time to load.
     if not any(Path(plan.source).with_name(w.pulling.to).is_dir() for w in plan.workstreams.values()):
         return {}
-    from orchestrator.results import known_pulls
+    from orchestrator.results.known import known_pulls
 
     return known_pulls(plan)
 

@@ -9,10 +9,10 @@ import typer
 
 from orchestrator.cli.here import find_here
 from orchestrator.cli.hosts import open_sites, within
-from orchestrator.cli.names import chosen
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.printing import styled, tell, tell_json
 from orchestrator.errors import CommandFailed, HostUnreachable, Refused
+from orchestrator.names import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

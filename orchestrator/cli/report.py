@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from orchestrator.cli.here import find_here
-from orchestrator.cli.names import require_wave
 from orchestrator.cli.options import AsJson, AWave, PlanFile
 from orchestrator.cli.printing import tell_json, write
 from orchestrator.errors import Refused
+from orchestrator.names import require_wave
 
 
 def report(wave: AWave = None, plan: PlanFile = None, as_json: AsJson = False) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.here import find_here
-from orchestrator.cli.names import require_one_of
 from orchestrator.cli.options import PlanFile
+from orchestrator.names import require_one_of
 
 
 def rsh(

@@ -8,8 +8,8 @@ import typer
 
 from orchestrator.cli.here import find_here
 from orchestrator.cli.hosts import open_sites
-from orchestrator.cli.names import chosen
 from orchestrator.cli.options import Name, PlanFile
+from orchestrator.names import chosen
 
 
 def send(

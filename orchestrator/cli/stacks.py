@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from orchestrator.cli.here import find_here
 from orchestrator.cli.hosts import open_sites
-from orchestrator.cli.names import chosen
 from orchestrator.cli.options import AsJson, Name, PlanFile
 from orchestrator.cli.printing import note, tell_json, write
 from orchestrator.errors import Refused
+from orchestrator.names import chosen
 
 
 def stacks(name: Name, plan: PlanFile = None, as_json: AsJson = False) -> None:

@@ -11,11 +11,11 @@ import typer
 
 from orchestrator.cli.daemon import note_changed_plan
 from orchestrator.cli.here import Here, find_here
-from orchestrator.cli.names import chosen
 from orchestrator.cli.offline import current_status
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.printing import tell, tell_json, tell_json_line
 from orchestrator.cli.status_table import print_status, status_lines
+from orchestrator.names import chosen
 
 Document = dict[str, Any]
 

@@ -20,7 +20,7 @@ from orchestrator.requests import Sync
 
 if TYPE_CHECKING:
     from orchestrator.cli.own_desk import OwnDesk
-    from orchestrator.results import FileCheck
+    from orchestrator.results.checking import FileCheck
 
 Document = dict[str, Any]
 
@@ -56,7 +56,8 @@ def _pulled(here: Here, names: list[str] | None) -> Document:
     if here.client.is_running():
         report: Document = here.client.ask(Sync(names=wanted, by=user_name()), say)
         return report
-    from orchestrator.results import Lanes, pull_all
+    from orchestrator.results.lanes import Lanes
+    from orchestrator.results.watch import pull_all
 
     lanes = Lanes()
     with own_desk(here, here.load_plan()) as desk:
@@ -67,7 +68,7 @@ def _pulled(here: Here, names: list[str] | None) -> Document:
 
 
 def _launched(desk: OwnDesk) -> tuple[str, ...]:
-    from orchestrator.results import launched_names
+    from orchestrator.results.outcome import launched_names
 
     return launched_names(desk.state, tuple(desk.plan.workstreams))
 
@@ -91,8 +92,8 @@ def _tell(report: Document) -> None:
 
 
 def _check(here: Here, names: list[str] | None, as_json: bool) -> None:
-    from orchestrator.cli.names import chosen
-    from orchestrator.results import check_results
+    from orchestrator.names import chosen
+    from orchestrator.results.checking import check_results
 
     loaded = here.load_plan()
     with own_desk(here, loaded) as desk:

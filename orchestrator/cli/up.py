@@ -19,12 +19,12 @@ from orchestrator.cli.daemon import (
 from orchestrator.cli.failures import warn
 from orchestrator.cli.foreground import run_in_foreground
 from orchestrator.cli.here import find_here, user_name
-from orchestrator.cli.names import chosen, require_wave
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile, wave_number
 from orchestrator.cli.plan import load_startable_plan
 from orchestrator.cli.printing import note, tell, tell_json
 from orchestrator.cli.start_report import report_start, tell_forecast
 from orchestrator.errors import ExitStatus, UsageError
+from orchestrator.names import chosen, require_wave
 from orchestrator.requests import Down, Up
 
 if TYPE_CHECKING:

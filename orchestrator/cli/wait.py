@@ -9,10 +9,10 @@ import typer
 from orchestrator.cli.daemon import names_meant, say
 from orchestrator.cli.here import Here, find_here
 from orchestrator.cli.keepalive import seconds
-from orchestrator.cli.names import require_one_of
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.printing import tell, tell_json
 from orchestrator.errors import ExitStatus, OrchestratorError
+from orchestrator.names import require_one_of
 from orchestrator.requests import Wait
 
 STATES = (

@@ -11,13 +11,13 @@ from orchestrator.cli.daemon import note_if_plan_changed, require_same_plan, run
 from orchestrator.cli.here import find_here, user_name
 from orchestrator.cli.kept_plan import load_kept_plan
 from orchestrator.cli.landing_report import tell_landing
-from orchestrator.cli.names import require_wave
 from orchestrator.cli.offline import current_status
 from orchestrator.cli.options import AsJson, PlanFile, WaveNumber
 from orchestrator.cli.own_desk import own_desk
 from orchestrator.cli.printing import aligned, note, one_line, styled, tell, tell_json, tell_table
 from orchestrator.cli.rollback_report import tell_rollback
 from orchestrator.cli.status_table import STATE_STYLES, so_far
+from orchestrator.names import require_wave
 from orchestrator.requests import MergeWave, RelandWave, RollBackWave
 
 Document = dict[str, Any]

@@ -5,18 +5,11 @@ It counts only for the code that folded it: any other replays the facts.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import pickle
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-from orchestrator import core
 from orchestrator.core.state import State
+from orchestrator.kept_values import Unusable, code_digest, dumped, loaded
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS snapshot (
@@ -35,7 +28,7 @@ class Snapshot:
 
 
 def save(connection: sqlite3.Connection, state: State, entry: int) -> None:
-    row = (entry, _code(), pickle.dumps(state))
+    row = (entry, _code(), dumped(state))
     connection.execute("INSERT OR REPLACE INTO snapshot (one, entry, code, state) VALUES (1, ?, ?, ?)", row)
 
 
@@ -45,31 +38,12 @@ def load(connection: sqlite3.Connection) -> Snapshot | None:
         row = connection.execute("SELECT entry, state FROM snapshot WHERE code = ?", (_code(),)).fetchone()
         if row is None:
             return None
-        state = _StateReader(io.BytesIO(row[1])).load()
-    except (sqlite3.OperationalError, pickle.UnpicklingError, EOFError):
+        state = loaded(row[1], "core")
+    except (sqlite3.OperationalError, Unusable):
         return None  # an older journal has no such table
     return Snapshot(entry=row[0], state=state) if isinstance(state, State) else None
 
 
-@cache
 def _code() -> str:
-    """What decides how facts fold: the sources of the core."""
-    digest = hashlib.sha256()
-    for name, source in _sources():
-        digest.update(name.encode() + b"\0" + hashlib.sha256(source).digest())
-    return digest.hexdigest()
-
-
-def _sources() -> Iterator[tuple[str, bytes]]:
-    room = Path(core.__file__).parent
-    for path in sorted(room.rglob("*.py")):
-        yield path.relative_to(room).as_posix(), path.read_bytes()
-
-
-class _StateReader(pickle.Unpickler):
-    """Makes values of a state and nothing else, whatever the blob holds."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if not module.startswith("orchestrator.core."):
-            raise pickle.UnpicklingError(f"{module}.{name} is no part of a state")
-        return super().find_class(module, name)
+    """What decides how facts fold."""
+    return code_digest("core").hex()

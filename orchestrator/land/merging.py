@@ -11,7 +11,6 @@ from orchestrator.core.facts import LandingAsked, LandingRefused
 from orchestrator.core.gating import has_landed
 from orchestrator.core.plan import LOCAL, WaveNumber
 from orchestrator.desk import Desk
-from orchestrator.errors import UsageError
 from orchestrator.gates import GateVerdict, read_ahead, run_gates, run_wave_gates
 from orchestrator.land.isolation import isolate
 from orchestrator.land.landing import land
@@ -22,6 +21,7 @@ from orchestrator.land.reasons import LeftOut, Reason, left_out
 from orchestrator.land.recovery import finish_landings, landing_lock
 from orchestrator.land.report import LandingReport
 from orchestrator.land.trials import Isolation
+from orchestrator.names import require_wave
 
 
 def merge_wave(
@@ -38,7 +38,7 @@ def merge_wave(
         Refused: another landing is under way, or an interrupted one needs a person.
         HostUnreachable: a host of the wave does not answer.
     """
-    wave = require_wave(desk, number)
+    wave = require_wave(number, desk.plan.waves)
     with landing_lock(desk.home):
         finish_landings(desk)
         if has_landed(desk.plan, desk.state, wave):
@@ -64,7 +64,7 @@ def check_wave(desk: Desk, number: int) -> LandingReport:
         UsageError: the plan has no such wave.
         HostUnreachable: a host of the wave does not answer.
     """
-    wave = require_wave(desk, number)
+    wave = require_wave(number, desk.plan.waves)
     if has_landed(desk.plan, desk.state, wave):
         return _already_landed(desk, wave)
     read_ahead(desk.home, desk.plan.of_wave(wave))
@@ -85,14 +85,6 @@ def check_wave(desk: Desk, number: int) -> LandingReport:
     )
     report = _report(desk, _Proved(choice=choice, verdicts=verdicts), dry_run=True)
     return replace(report, left_out=(*report.left_out, *absent))
-
-
-def require_wave(desk: Desk, number: int) -> WaveNumber:
-    wave = WaveNumber(number)
-    if wave not in desk.plan.waves:
-        known = ", ".join(str(n) for n in desk.plan.waves) or "none"
-        raise UsageError(f"the plan has no wave {number}.", f"its waves: {known}")
-    return wave
 
 
 def _other_command(desk: Desk, wave: WaveNumber, again: bool) -> LandingReport:

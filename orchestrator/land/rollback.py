@@ -23,13 +23,14 @@ from orchestrator.desk import Desk
 from orchestrator.gates import GateVerdict, run_wave_gates
 from orchestrator.git import Conflict
 from orchestrator.land.checkouts import checkouts_of, obstacles, step
-from orchestrator.land.merging import red, require_wave
+from orchestrator.land.merging import red
 from orchestrator.land.moving import NotMoved, carry_out
 from orchestrator.land.proposal import base_ref, tip_archive
 from orchestrator.land.published import Published, look_published, push_base
 from orchestrator.land.recovery import finish_landings, landing_lock, rollback_move, rolled_back
 from orchestrator.land.report import Dependent, RollbackReport
 from orchestrator.land.reverting import COMMIT, RESET, build_removal
+from orchestrator.names import require_wave
 from orchestrator.tips import known_tips
 
 
@@ -42,7 +43,7 @@ def rollback_wave(desk: Desk, number: int, *, by: str, dry_run: bool = False) ->
         UsageError: the plan has no such wave.
         Refused: a landing is under way, or an interrupted one needs a person.
     """
-    wave = require_wave(desk, number)
+    wave = require_wave(number, desk.plan.waves)
     with landing_lock(desk.home):
         finish_landings(desk)
         if not desk.state.wave(wave).parts:

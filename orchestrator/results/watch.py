@@ -6,10 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,7 +16,6 @@ from orchestrator.core.plan import Plan, Workstream
 from orchestrator.core.state import State, WorkstreamRecord
 from orchestrator.desk import Desk
 from orchestrator.errors import Bug, ExitStatus, OrchestratorError, Refused
-from orchestrator.results.folder import load_manifest, places
 from orchestrator.results.lanes import Lanes
 from orchestrator.results.outcome import Outcome, pull_and_tell
 from orchestrator.talk import Talk
@@ -163,19 +159,6 @@ class ResultsWatch:
 def seen_of(outcome: Outcome, now: float) -> SyncSeen:
     came = outcome.cause in ("", "files")
     return SyncSeen(at=now if came else None, files=outcome.files, bytes=outcome.bytes, reason=outcome.reason)
-
-
-def known_pulls(plan: Plan) -> dict[str, SyncSeen]:
-    """What manifests tell of pulls before this process, by workstream."""
-    found = {}
-    for workstream in plan.workstreams.values():
-        manifest = load_manifest(places(Path(plan.source).parent, workstream.pulling.to, workstream.name)[1])
-        with suppress(ValueError):
-            age_s = time.time() - datetime.fromisoformat(manifest.looked).timestamp()
-            found[str(workstream.name)] = SyncSeen(
-                at=time.monotonic() - max(0.0, age_s), files=len(manifest.files), bytes=manifest.bytes
-            )
-    return found
 
 
 def pull_all(

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.cli.main import run
-from orchestrator.cli.names import chosen, require_one_of, require_wave
 from orchestrator.errors import UsageError
+from orchestrator.names import chosen, require_one_of, require_wave
 from tests.support.project import Project
 
 KNOWN = ("train-a", "train-b", "eval")

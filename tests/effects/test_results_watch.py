@@ -16,7 +16,8 @@ from orchestrator.core.state import LaunchRecord, State, WorkstreamRecord
 from orchestrator.errors import HostUnreachable
 from orchestrator.home import Home, find_home
 from orchestrator.plan_file import load_plan
-from orchestrator.results import Lanes, ResultsWatch, pull_all
+from orchestrator.results.lanes import Lanes
+from orchestrator.results.watch import ResultsWatch, pull_all
 from orchestrator.site import Site, Sites
 from tests.support.eventually import eventually
 from tests.support.repository import pin, repository_at

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from orchestrator.errors import UsageError
+
+_Wave = TypeVar("_Wave", bound=int)
 
 
 def chosen(given: Sequence[str] | None, known: Iterable[str]) -> tuple[str, ...]:
@@ -25,10 +28,11 @@ def require_one_of(kind: str, word: str, known: Iterable[str]) -> str:
     raise _unknown(kind, word, every)
 
 
-def require_wave(number: int, known: Iterable[int]) -> int:
+def require_wave(number: int, known: Iterable[_Wave]) -> _Wave:
     every = tuple(known)
-    if number in every:
-        return number
+    for wave in every:
+        if wave == number:
+            return wave
     raise UsageError(f"no wave {number} in the plan; there are: {', '.join(map(str, every)) or 'none'}.")
 
 
