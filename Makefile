@@ -11,7 +11,7 @@ JOBS ?= 2
 REPO ?= .
 SCRIPTS := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))scripts
 
-.PHONY: help venv system check lint types contracts test honesty verify-parallel-dev demo demo-ssh proofs faults benchmarks screenshot clean
+.PHONY: help venv system check lint types contracts test honesty verify-parallel-dev demo demo-ssh proofs faults benchmarks picture screenshot clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -38,6 +38,7 @@ types: $(INSTALLED)
 
 contracts: $(INSTALLED)
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/draw_architecture.py --check
 
 test: system $(INSTALLED) ## every test, on real git, tmux, sshd and PyTorch
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
@@ -65,6 +66,9 @@ faults: system $(INSTALLED) ## an hour of cut links, killed processes, full disk
 
 benchmarks: system $(INSTALLED) ## speed and memory, as ratios against a baseline in the same run
 	$(BIN)/python -m benchmarks
+
+picture: $(INSTALLED) ## docs/architecture.svg, from the layers in .importlinter
+	$(BIN)/python scripts/draw_architecture.py
 
 screenshot: $(INSTALLED) ## the README's picture, from a real run
 	$(BIN)/python scripts/screenshot.py
