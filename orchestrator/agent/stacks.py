@@ -48,7 +48,7 @@ def dump(request: DumpStacks) -> Stacks:
     members = sorted(_members(folder, request.launch))
     stacks = _python_stacks(folder, request, {pid for pid, _ in members})
     parts = [
-        f"== {request.launch}: {len(members)} processes, {time.strftime('%Y-%m-%d %H:%M:%S %z')} ==",
+        f"== {request.launch}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}, processes: {len(members)} ==",
         *_told(_supervisor(folder)),
         *_told([pid for pid, _ in members[:PROCESSES_LIMIT]]),
         *_devices({pid for pid, _ in members}),
