@@ -18,7 +18,8 @@ from orchestrator.home import find_home
 from orchestrator.land.moving import RefMove, carry_out, take_back
 from orchestrator.land.proof import Claim, disproved
 from orchestrator.site import Home
-from tests.support.landing import plan_of, workstream
+from tests.core.plans import plan_of
+from tests.support.landing import workstream
 from tests.support.repository import PINNED
 
 FILES = 500

@@ -12,18 +12,14 @@ from random import Random
 
 from orchestrator.candidate import Candidate, CandidateConflict, build_candidate
 from orchestrator.core.plan import (
-    LOCAL,
     BranchName,
-    Host,
     Plan,
-    Wave,
     WaveNumber,
-    Workstream,
-    WorkstreamName,
 )
 from orchestrator.git import Git
 from proofs.by_git import Folded, Worktree, without_side
 from proofs.histories import History, history, stream
+from tests.core.plans import plan_of, workstream
 
 ONE = WaveNumber(1)
 AT_ONCE = 20
@@ -93,26 +89,7 @@ def _candidate(root: Path, base: str, tips: dict[int, str]) -> Candidate | Candi
 
 
 def _plan(root: Path, names: list[str]) -> Plan:
-    workstreams = {
-        WorkstreamName(name): Workstream(
-            name=WorkstreamName(name), wave=ONE, branch=BranchName(f"p/{name}"), base=BranchName("main")
-        )
-        for name in names
-    }
-    return Plan(
-        source=str(root / "waves.yaml"),
-        digest="0",
-        repository=str(root),
-        project="p",
-        base=BranchName("main"),
-        integration="integration/wave{wave}",
-        remote=None,
-        tmux_socket=None,
-        hosts={LOCAL: Host(name=LOCAL)},
-        gates={},
-        waves={ONE: Wave(number=ONE, workstreams=tuple(workstreams))},
-        workstreams=workstreams,
-    )
+    return plan_of(root, *(workstream(name, branch=BranchName(f"p/{name}")) for name in names))
 
 
 @contextmanager

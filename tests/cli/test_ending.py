@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import sqlite3
-import subprocess
 from pathlib import Path
 
 import pexpect
@@ -15,18 +14,6 @@ import pytest
 from orchestrator.journal.journal import VERSION
 from tests.support.eventually import eventually
 from tests.support.project import COMMAND, Project
-
-
-def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=project.root,
-        env=project.env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def write_journal(project: Project, *facts: tuple[str, str]) -> Path:
@@ -46,7 +33,7 @@ def write_journal(project: Project, *facts: tuple[str, str]) -> Path:
 
 @pytest.mark.parametrize("typed", ["schema", "status", "--help", "status --json"])
 def test_a_reader_that_leaves_is_no_error(planned: Project, typed: str) -> None:
-    process = start(planned, *typed.split())
+    process = planned.start(*typed.split())
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     assert process.wait(60) in (0, 1)
@@ -60,7 +47,7 @@ def test_ctrl_c_ends_what_follows_with_130(planned: Project, typed: str) -> None
     logs = planned.state / "logs" / "i3d"
     logs.mkdir(parents=True)
     (logs / "worker.log").write_text("hello\n")
-    process = start(planned, *typed.split())
+    process = planned.start(*typed.split())
     assert process.stdout is not None
     assert process.stdout.readline()
     process.send_signal(signal.SIGINT)
@@ -167,7 +154,7 @@ def test_a_report_needs_a_landed_wave(planned: Project) -> None:
 
 def test_followed_events_come_as_they_are_written(planned: Project) -> None:
     path = write_journal(planned, ("JournalBegun", '{"token": "t"}'))
-    process = start(planned, "events", "-f", "--json")
+    process = planned.start("events", "-f", "--json")
     assert process.stdout is not None
     assert "JournalBegun" in process.stdout.readline()
     with sqlite3.connect(path) as connection:
@@ -188,7 +175,7 @@ def test_a_followed_log_goes_on_over_a_rotation(planned: Project) -> None:
     log.write_text("one\ntwo\nthree\n")
     assert planned.ok("logs", "i3d").out == "one\ntwo\nthree\n"
     assert planned.ok("logs", "i3d", "-n", "2").out == "two\nthree\n"
-    process = start(planned, "logs", "i3d", "-f", "-n", "1")
+    process = planned.start("logs", "i3d", "-f", "-n", "1")
     assert process.stdout is not None
     assert process.stdout.readline() == "three\n"
     log.rename(logs / "worker.log.1")

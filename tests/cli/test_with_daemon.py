@@ -29,18 +29,6 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
         yield made
 
 
-def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=project.root,
-        env=project.env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def spawn(project: Project, *arguments: str) -> pexpect.spawn[str]:
     return pexpect.spawn(
         COMMAND[0],
@@ -121,7 +109,7 @@ def test_ctrl_c_in_what_follows_harms_nobody(live: Project) -> None:
     live.ok("up")
     pid = live.daemon_pid()
     for typed in (("wait", "a"), ("logs", "a", "-f"), ("status", "--watch")):
-        process = start(live, *typed)
+        process = live.start(*typed)
         if typed[0] == "wait":
             eventually(lambda pid=process.pid: listens(pid), message="wait asks the daemon")
         else:
@@ -166,7 +154,7 @@ def test_down_finds_workers_whose_daemon_was_killed(live: Project) -> None:
 
 def test_two_ups_at_once_share_one_daemon(live: Project) -> None:
     live.workstreams(LONG)
-    both = [start(live, "up"), start(live, "up")]
+    both = [live.start("up"), live.start("up")]
     ends = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], ends
     assert len(live.events("Launched")) == 1
@@ -184,7 +172,7 @@ def test_a_running_daemon_keeps_its_plan(live: Project) -> None:
 
 def test_a_daemon_in_the_foreground_leaves_by_ctrl_c_and_its_workers_stay(live: Project) -> None:
     live.workstreams(LONG)
-    process = start(live, "up", "--foreground")
+    process = live.start("up", "--foreground")
     assert process.stdout is not None
     assert "started" in process.stdout.readline()
     process.send_signal(signal.SIGINT)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from orchestrator.core.plan import (
     LOCAL,
     BranchName,
@@ -35,23 +39,35 @@ def workstream(name: str, wave: int = 1, stages: tuple[Stage, ...] = (TRAIN,), *
 def plan(
     *workstreams: Workstream, needs: dict[int, Needs] | None = None, hosts: tuple[Host, ...] = ()
 ) -> Plan:
+    waves = {number: {"needs": wanted} for number, wanted in (needs or {}).items()}
+    return plan_of(Path("/repo"), *workstreams, waves=waves, hosts=hosts)
+
+
+def plan_of(
+    repo: Path,
+    *workstreams: Workstream,
+    waves: Mapping[int, Mapping[str, Any]] | None = None,
+    hosts: tuple[Host, ...] = (),
+    remote: str | None = None,
+) -> Plan:
+    """`waves` holds fields of single waves."""
     numbers = sorted({w.wave for w in workstreams})
     return Plan(
-        source="/repo/waves.yaml",
+        source=str(repo / "waves.yaml"),
         digest="0",
-        repository="/repo",
+        repository=str(repo),
         project="p",
         base=BranchName("main"),
         integration="integration/wave{wave}",
-        remote=None,
+        remote=remote,
         tmux_socket=None,
         hosts={LOCAL: Host(name=LOCAL), **{host.name: host for host in hosts}},
         gates={},
         waves={
             number: Wave(
                 number=number,
-                needs=(needs or {}).get(number, Needs()),
                 workstreams=tuple(w.name for w in workstreams if w.wave == number),
+                **(waves or {}).get(number, {}),
             )
             for number in numbers
         },

@@ -14,7 +14,8 @@ from orchestrator import git
 from orchestrator.candidate import Candidate, CandidateConflict, build_candidate
 from orchestrator.core.plan import Plan, WaveNumber
 from orchestrator.git import Git
-from tests.support.landing import Scene, gate, merge, plan_of, scene_fixture, workstream
+from tests.core.plans import plan_of
+from tests.support.landing import Scene, gate, merge, scene_fixture, workstream
 
 __all__ = ["scene_fixture"]
 

@@ -18,7 +18,8 @@ from orchestrator.land.following import hold_index
 from orchestrator.land.moving import NotMoved, carry_out
 from orchestrator.land.recovery import INTERRUPTED, landing_lock, move_of
 from orchestrator.site import find_home
-from tests.support.landing import Desk, Scene, check, gate, merge, plan_of, scene_fixture, workstream
+from tests.core.plans import plan_of
+from tests.support.landing import Desk, Scene, check, gate, merge, scene_fixture, workstream
 
 __all__ = ["scene_fixture"]
 

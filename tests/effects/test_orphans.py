@@ -8,9 +8,8 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,27 +22,13 @@ from orchestrator.wire import Claim, Claimed, ReadMetrics, StartEntry
 from tests.support.agent_scene import Scene, scene_in
 from tests.support.eventually import eventually
 from tests.support.process_trees import TREE, marked, plant
-from tests.support.supervised import Launched
+from tests.support.supervised import Launch
 
 pytestmark = pytest.mark.timeout(120)
 
-Launch = Callable[..., Launched]
 TREES = 4
 # A launch is known by its id on the whole host: another test's must not end ours.
 FIRST, SECOND = f"first-{os.getpid()}", f"second-{os.getpid()}"
-
-
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
-    made: list[Launched] = []
-
-    def make(command: str, **fields: Any) -> Launched:
-        made.append(Launched(tmp_path, command, **fields))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.clean()
 
 
 @pytest.fixture

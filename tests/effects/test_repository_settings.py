@@ -12,13 +12,13 @@ from orchestrator import git
 from orchestrator.candidate import Candidate, build_candidate
 from orchestrator.core.plan import WaveNumber
 from orchestrator.git import Git
+from tests.core.plans import plan_of
 from tests.support.landing import (
     MakeScene,
     Scene,
     gate,
     make_scene_fixture,
     merge,
-    plan_of,
     reasons,
     scene_fixture,
     workstream,

@@ -9,33 +9,16 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from orchestrator.supervise import is_running, request_stop, settle, stop
 from orchestrator.supervise.command import only_program, shell_argv
 from tests.support.eventually import eventually
-from tests.support.supervised import SUPERVISE, Launched, read
+from tests.support.supervised import SUPERVISE, Launch, read
 
 pytestmark = pytest.mark.timeout(90)
-
-Launch = Callable[..., Launched]
-
-
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
-    made: list[Launched] = []
-
-    def make(command: str, **fields: Any) -> Launched:
-        made.append(Launched(tmp_path, command, **fields))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.clean()
 
 
 @pytest.mark.parametrize("terminal", [True, False])

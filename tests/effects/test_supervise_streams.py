@@ -9,9 +9,8 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pexpect
 import pytest
@@ -19,24 +18,9 @@ import pytest
 from orchestrator.supervise.beat import describe_progress
 from orchestrator.supervise.rotation import Log
 from tests.support.eventually import eventually
-from tests.support.supervised import Launched, read
+from tests.support.supervised import Launch, Launched, read
 
 pytestmark = pytest.mark.timeout(90)
-
-Launch = Callable[..., Launched]
-
-
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
-    made: list[Launched] = []
-
-    def make(command: str, **fields: Any) -> Launched:
-        made.append(Launched(tmp_path, command, **fields))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.clean()
 
 
 def test_an_interactive_program_has_a_terminal_of_the_panes_size(launch: Launch) -> None:

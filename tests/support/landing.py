@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from orchestrator.core.plan import (
     Host,
     HostName,
     Plan,
-    Wave,
     WaveNumber,
     Workstream,
     WorkstreamName,
@@ -29,6 +28,7 @@ from orchestrator.land import LandingReport, check_wave, merge_wave
 from orchestrator.link import Link, open_link
 from orchestrator.site import Home, Site, Sites, find_home
 from orchestrator.wire import OpenRepository
+from tests.core.plans import plan_of
 from tests.support.repository import Repository, pin, repository_at
 
 
@@ -40,38 +40,6 @@ def gate(name: str, run: str | None = None, **more: Any) -> Gate:
 def workstream(name: str, *gates: Gate, wave: int = 1, **more: Any) -> Workstream:
     fields: dict[str, Any] = {"branch": BranchName(f"p/{name}"), "base": BranchName("main"), **more}
     return Workstream(name=WorkstreamName(name), wave=WaveNumber(wave), gates=gates, **fields)
-
-
-def plan_of(
-    repo: Path,
-    *workstreams: Workstream,
-    waves: Mapping[int, Mapping[str, Any]] | None = None,
-    hosts: tuple[Host, ...] = (),
-    remote: str | None = None,
-) -> Plan:
-    """`waves` holds fields of single waves."""
-    numbers = sorted({w.wave for w in workstreams})
-    return Plan(
-        source=str(repo / "waves.yaml"),
-        digest="0",
-        repository=str(repo),
-        project="p",
-        base=BranchName("main"),
-        integration="integration/wave{wave}",
-        remote=remote,
-        tmux_socket=None,
-        hosts={LOCAL: Host(name=LOCAL), **{host.name: host for host in hosts}},
-        gates={},
-        waves={
-            number: Wave(
-                number=number,
-                workstreams=tuple(w.name for w in workstreams if w.wave == number),
-                **(waves or {}).get(number, {}),
-            )
-            for number in numbers
-        },
-        workstreams={w.name: w for w in workstreams},
-    )
 
 
 class Desk:

@@ -29,7 +29,8 @@ from orchestrator.home import find_home
 from orchestrator.journal import Journal
 from orchestrator.land import merge_wave, moving
 from orchestrator.wire import OpenRepository, Place
-from tests.support.landing import plan_of, workstream
+from tests.core.plans import plan_of
+from tests.support.landing import workstream
 
 ROOT = Path(__file__).resolve().parents[2]
 

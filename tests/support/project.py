@@ -85,6 +85,17 @@ class Project:
         variables = {**self.env, **(env or {})}
         return Answer(*typist().run(arguments, cwd or self.root, variables, within_s))
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=self.root,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def ok(self, *arguments: str, within_s: float = PATIENCE_S) -> Answer:
         answer = self.run(*arguments, within_s=within_s)
         assert answer.code == 0, f"{arguments}: {answer}"
