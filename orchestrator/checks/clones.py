@@ -18,7 +18,7 @@ from orchestrator.settings import StatePaths
 from orchestrator.source.cache import FragmentsCache
 from orchestrator.source.fragments import Fragment, Fragments, fragments_of
 from orchestrator.source.listing import SourceFile, committed
-from orchestrator.source.reading import spread
+from orchestrator.source.reading import spread, uncollected
 
 LEAST_NODES = 40
 """Shorter functions are alike by nature: a constructor that keeps what it is given, a loop over a list."""
@@ -71,7 +71,7 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
         least=least,
     )
     read_ahead(subject, [subject.base, *(tip for _, _, tip in looked_at.tips)])
-    with _reading:
+    with _reading, uncollected():
         pairs = _every_pair(looked_at)
     about = [pair for pair in map(partial(_seen_from, subject.name), pairs) if pair]
     return tuple(_reported(subject, group) for group in _groups(about))
@@ -170,9 +170,8 @@ def _pairs(pieces: Sequence[Piece], least: float) -> Iterator[Pair]:
     """Those of two branches that are alike."""
     lookup = Lookup({number: piece.fragment for number, piece in enumerate(pieces)})
     for number, piece in enumerate(pieces):
-        for other in lookup.like(piece.fragment):
-            theirs = pieces[other]
-            if other <= number or theirs.owner == piece.owner:
+        for theirs in map(pieces.__getitem__, lookup.near(number)):
+            if theirs.owner == piece.owner:
                 continue
             shared = shared_weight(piece.fragment, theirs.fragment)
             if _is_copy(piece.fragment, theirs.fragment, shared, least):

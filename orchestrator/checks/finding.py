@@ -31,7 +31,8 @@ class Subject:
 
     `claims` are the components the plan says it holds. `siblings` are the other planned branches, or of a
     wave its own; empty for a check that does not look at them. `approvals` are people's reviews of the
-    branch, the last one last. `trials` runs commands, for a check that needs that.
+    branch, the last one last. `trials` runs commands, for a check that needs that. `together` are the commits
+    that are checked in the same go: no finding depends on them, but they are best read in one.
     """
 
     git: Git
@@ -44,6 +45,7 @@ class Subject:
     siblings: tuple[Sibling, ...] = ()
     approvals: tuple[ReviewApproved, ...] = ()
     trials: Trials | None = None
+    together: tuple[str, ...] = ()
 
     @property
     def name(self) -> str | None:

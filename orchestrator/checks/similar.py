@@ -40,11 +40,20 @@ class Lookup:
     """Fragments by their shingles; keys are whatever names them."""
 
     def __init__(self, fragments: Mapping[int, Fragment]) -> None:
-        self._fragments = fragments
+        self._shingles = {key: shingles(fragment) for key, fragment in fragments.items()}
         self._holders: dict[Shingle, list[int]] = defaultdict(list)
-        for key, fragment in fragments.items():
-            for shingle in shingles(fragment):
+        for key, held in self._shingles.items():
+            for shingle in held:
                 self._holders[shingle].append(key)
+
+    def near(self, key: int) -> list[int]:
+        """Those behind it that share something rare with it."""
+        found: dict[int, None] = {}
+        for shingle in self._shingles[key]:
+            holders = self._holders[shingle]
+            if 1 < len(holders) <= _COMMON:
+                found.update((other, None) for other in holders if other > key)
+        return list(found)
 
     def like(self, fragment: Fragment) -> list[int]:
         """Those that share something rare with it, or are the same all over."""

@@ -13,10 +13,11 @@ from orchestrator.checks.finding import Subject
 from orchestrator.checks.redflags.families import SIGNS
 from orchestrator.git import Git
 from orchestrator.home import find_checkout
+from orchestrator.source import reading
 from orchestrator.source.cache import FactsCache, FragmentsCache
 from orchestrator.source.index import Index
 from orchestrator.source.listing import Listing, committed
-from orchestrator.source.reading import Signs, read_index
+from orchestrator.source.reading import Signs, is_long, read_index, uncollected
 
 _TREES_KEPT = 8
 """What several checks of one branch look at is read once; a commit never changes."""
@@ -42,20 +43,22 @@ class Forked:
 
 
 def read_commit(subject: Subject, commit: str) -> Tree:
-    """Blocks while files that were never seen before are read."""
-    with _reading:
-        return _read_commit(str(subject.git.directory), commit)
+    """Blocks while files that were never seen before are read: when many, those of all `together`."""
+    with _reading, uncollected():
+        return _read_commit(str(subject.git.directory), commit, subject.together)
 
 
 @lru_cache(maxsize=_TREES_KEPT)
-def _read_commit(directory: str, commit: str) -> Tree:
-    listing = committed(Git(directory), commit)
-    return Tree(listing=listing, index=read_index(listing, *_caches(directory)))
+def _read_commit(directory: str, commit: str, together: tuple[str, ...]) -> Tree:
+    listing, (facts, families, fragments) = committed(Git(directory), commit), _caches(directory)
+    if is_long(listing, facts):
+        _read_ahead(directory, together)
+    return Tree(listing=listing, index=read_index(listing, facts, families, fragments))
 
 
 def read_ahead(subject: Subject, commits: Sequence[str]) -> None:
     """Read what several commits hold in one go, so that each of them is known when it is asked for."""
-    with _reading:
+    with _reading, uncollected():
         _read_ahead(str(subject.git.directory), tuple(commits))
 
 
@@ -64,7 +67,7 @@ def _read_ahead(directory: str, commits: tuple[str, ...]) -> None:
     repository = Git(directory)
     files = tuple(file for commit in commits for file in committed(repository, commit).files)
     listing = Listing(files=files, skipped=(), fetch=partial(git.read_blobs, repository))
-    read_index(listing, *_caches(directory))
+    reading.read_ahead(listing, *_caches(directory))
 
 
 def _caches(directory: str) -> tuple[FactsCache, Sequence[Signs], FragmentsCache]:

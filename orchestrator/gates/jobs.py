@@ -16,7 +16,7 @@ class Job:
     """Gates of one commit, in checkouts named `name`. `notes` say what the plan left open.
 
     `base` is where base stands, or what a candidate was built on. `siblings` are the other planned branches
-    that exist, or those that a candidate holds.
+    that exist, or those that a candidate holds. `together` are the commits of all jobs of one request.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Job:
     copy: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:

@@ -105,6 +105,7 @@ def checked(home: Home, job: Job, gate: Gate, trials: Trials | None = None) -> G
         siblings=job.siblings,
         approvals=job.approvals,
         trials=trials,
+        together=job.together,
     )
     found = told(require_check(gate)(subject))
     message = _summary(found["findings"])

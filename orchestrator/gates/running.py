@@ -74,7 +74,7 @@ def run_gates(
             approvals=desk.state.of(name).approvals,
         )
         wanted = (gate for gate in job.gates if only is None or gate.name in only)
-        jobs.append(replace(job, gates=tuple(wanted)))
+        jobs.append(replace(job, gates=tuple(wanted), together=tuple(tips.values())))
     return _run(desk, jobs, use_cache, session)
 
 

@@ -46,7 +46,7 @@ def constant_attributes(node: ast.ClassDef, body: Sequence[ast.stmt]) -> frozens
 def _tables(node: ast.ClassDef) -> frozenset[str]:
     """Attributes that hold a display of literals from `__init__` on, and are only looked up in."""
     written: dict[str, int] = {}
-    for assign in (n for n in walk(node) if isinstance(n, ast.Assign) and is_literal(n.value)):
+    for assign in (n for n in statements(node) if isinstance(n, ast.Assign) and is_literal(n.value)):
         shown = isinstance(assign.value, (ast.List, ast.Dict, ast.Tuple)) and bool(walk(assign.value)[3:])
         names = [t.attr for t in assign.targets if isinstance(t, ast.Attribute) and shown]
         written |= {name: written.get(name, 0) + 1 for name in names}
@@ -77,7 +77,7 @@ def idle_layers(node: ast.ClassDef) -> frozenset[str]:
     """Attributes that are only ever `nn.Identity()`, in the form `self.name()`."""
     idle: set[str] = set()
     other: set[str] = set()
-    for assign in (n for n in walk(node) if isinstance(n, ast.Assign)):
+    for assign in (n for n in statements(node) if isinstance(n, ast.Assign)):
         hands_on = isinstance(assign.value, ast.Call) and tail(assign.value.func) == "Identity"
         names = {f"self.{t.attr}()" for t in assign.targets if isinstance(t, ast.Attribute)}
         (idle if hands_on else other).update(names)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from orchestrator.source import fragments
 from orchestrator.source.facts import EDITION, Facts, packed, unpacked
@@ -38,31 +38,53 @@ class BlobCache(Generic[T]):
         self._unpacked = unpacked
 
     def load(self, ids: Iterable[str]) -> dict[str, T]:
-        if self._path is None or not self._path.exists():
+        rows = self._select("id, facts", ids)
+        try:
+            return {row[0]: self.read(row[1]) for row in rows}
+        except (ValueError, TypeError, EOFError):
+            self._begin_anew()
             return {}
+
+    def missing(self, ids: Iterable[str]) -> list[str]:
+        """Those that are not remembered, each once."""
         wanted = list(dict.fromkeys(ids))
-        found: dict[str, T] = {}
+        known = {row[0] for row in self._select("id", wanted)}
+        return [one for one in wanted if one not in known]
+
+    def keep(self, facts: Mapping[str, T]) -> None:
+        self.keep_written({one: written(self._packed(found)) for one, found in facts.items()})
+
+    def keep_written(self, facts: Mapping[str, bytes]) -> None:
+        if self._path is None or not facts:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            with closing(self._open(self._path)) as database, database:
+                database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
+        except sqlite3.DatabaseError:
+            self._begin_anew()
+
+    def read(self, content: bytes) -> T:
+        return self._unpacked(marshal.loads(content))
+
+    def _select(self, columns: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
+        if self._path is None or not self._path.exists():
+            return []
+        wanted = list(dict.fromkeys(ids))
+        found: list[tuple[Any, ...]] = []
         try:
             with closing(self._open(self._path)) as database:
                 for start in range(0, len(wanted), _AT_ONCE):
                     some = wanted[start : start + _AT_ONCE]
                     marks = ",".join("?" * len(some))
-                    rows = database.execute(f"SELECT id, facts FROM facts WHERE id IN ({marks})", some)
-                    found |= {row[0]: self._unpacked(marshal.loads(row[1])) for row in rows}
-        except (sqlite3.DatabaseError, ValueError, TypeError, EOFError):
-            self._path.unlink(missing_ok=True)
-            return {}
+                    found += database.execute(f"SELECT {columns} FROM facts WHERE id IN ({marks})", some)
+        except sqlite3.DatabaseError:
+            self._begin_anew()
+            return []
         return found
 
-    def keep(self, facts: Mapping[str, T]) -> None:
-        if self._path is None or not facts:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        rows = [(one, self._bytes(found)) for one, found in facts.items()]
-        try:
-            with closing(self._open(self._path)) as database, database:
-                database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
-        except sqlite3.DatabaseError:
+    def _begin_anew(self) -> None:
+        if self._path is not None:
             self._path.unlink(missing_ok=True)
 
     def _open(self, path: Path) -> sqlite3.Connection:
@@ -75,8 +97,10 @@ class BlobCache(Generic[T]):
                 database.execute(f"PRAGMA user_version = {self._form}")
         return database
 
-    def _bytes(self, value: T) -> bytes:
-        return marshal.dumps(self._packed(value))  # type: ignore[arg-type]  # tuples of tuples, at any depth
+
+def written(packed: tuple[object, ...]) -> bytes:
+    """What is kept of a value. Some of it may be made by another process than keeps it."""
+    return marshal.dumps(packed)  # type: ignore[arg-type]  # tuples of tuples, at any depth
 
 
 class FragmentsCache(BlobCache[Fragments]):

@@ -6,7 +6,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from orchestrator.source.parsing import Module
 _ALLOWS = re.compile(
     r"#\s*orchestrator:\s*allow\b[ \t]*(?P<rule>[\w./-]*)[ \t]*(?:because\b[ \t]*(?P<reason>.*))?"
 )
+_HASHES = re.compile("#+")
 
 
 class Comment(NamedTuple):
@@ -24,23 +25,30 @@ class Comment(NamedTuple):
     text: str
 
 
-def comments(module: Module, wanted: re.Pattern[str]) -> Iterator[Comment]:
-    """The comments in which `wanted` is found. A file without a likely line is not tokenized: it is slow."""
-    if not any("#" in line and wanted.search(line, line.index("#")) for line in module.text.splitlines()):
+def comments(module: Module, wanted: Callable[[str], object]) -> Iterator[Comment]:
+    """The comments that are wanted. A file without anything like one is not tokenized: it is slow."""
+    if not any(map(wanted, _likely(module.text))):
         return
     try:
         for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
-            if token.type == tokenize.COMMENT and wanted.search(token.string):
+            if token.type == tokenize.COMMENT and wanted(token.string):
                 yield Comment(token.start[0], token.string)
     except (tokenize.TokenError, SyntaxError):
         return  # the parser read it; the tokenizer of the library is the stricter one about its end
+
+
+def _likely(text: str) -> Iterator[str]:
+    """What are comments, unless they begin within a string."""
+    for line in text.split("\n"):
+        if "#" in line:
+            yield from (line[hashes.start() :] for hashes in _HASHES.finditer(line))
 
 
 def allowances(module: Module) -> tuple[Allowance, ...]:
     if "orchestrator:" not in module.text:
         return ()
     found = []
-    for comment in comments(module, _ALLOWS):
+    for comment in comments(module, _ALLOWS.search):
         match = _ALLOWS.search(comment.text)
         assert match is not None
         found.append(Allowance(match["rule"], comment.line, (match["reason"] or "").strip()))

@@ -91,7 +91,6 @@ def reads_sizes_only(function: FunctionNode, content: Iterable[str]) -> bool:
     if not needed:
         return False
     sized: set[int] = set()
-    loads = []
     for node in (n for statement in function.body for n in walk(statement)):
         match node:
             case ast.Attribute(value=ast.Name() as held, attr=attr) if attr in _SIZES:
@@ -99,10 +98,11 @@ def reads_sizes_only(function: FunctionNode, content: Iterable[str]) -> bool:
             case ast.Call(func=ast.Name(id="len" | "isinstance"), args=[ast.Name() as held, *_]):
                 sized.add(id(held))
             case ast.Name(id=name) if name in needed:
-                loads.append(node)
+                if id(node) not in sized:
+                    return False
             case ast.Name(id=name) | ast.Attribute(attr=name) if name in _SEES_ALL:
                 return False
-    return bool(needed) and all(id(load) in sized for load in loads)
+    return True
 
 
 def _arguments(function: FunctionNode) -> Iterator[ast.arg]:

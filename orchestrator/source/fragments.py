@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from orchestrator.source.liveness import docstring
 from orchestrator.source.naming import words_of
-from orchestrator.source.nodes import Nodes
+from orchestrator.source.nodes import Nodes, fields_without
 from orchestrator.source.parsing import Fault, Module, parse
 
 FORM = 2
@@ -32,7 +32,7 @@ _LIBRARIES = frozenset(sys.stdlib_module_names) | words_of(
 
 _BUILTINS = frozenset(dir(builtins))
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
-_UNSAID = frozenset(("ctx", "annotation", "returns", "type_comment", *_BLOCKS))
+_said = fields_without(("annotation", "returns", *_BLOCKS))
 
 
 class Statement(NamedTuple):
@@ -104,7 +104,8 @@ class _Reader:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)):
                 continue
             yield self._statement(node)
-            yield from self._statements(_children(node))
+            if children := _children(node):
+                yield from self._statements(children)
 
     def _statement(self, node: ast.AST) -> Statement:
         words: list[str] = []
@@ -114,21 +115,20 @@ class _Reader:
         return Statement(digest, len(words), getattr(node, "lineno", 0))
 
     def _add_words(self, node: ast.AST, words: list[str]) -> None:
-        library = self._library(node)
-        if library:
+        kind = node.__class__
+        if (kind is ast.Name or kind is ast.Attribute) and (library := self._library(node)):
             words.append(library)
             return
         words.append(_word(node))
-        for name in node._fields:
-            if name in _UNSAID:
-                continue
-            value = getattr(node, name, None)
-            if isinstance(value, ast.AST):
-                self._add_words(value, words)
-            elif value.__class__ is list:
+        held = node.__dict__
+        for name in _said[kind]:
+            value = held.get(name)
+            if value.__class__ is list:
                 for item in value:
                     if isinstance(item, ast.AST):
                         self._add_words(item, words)
+            elif isinstance(value, ast.AST):
+                self._add_words(value, words)
 
     def _library(self, node: ast.AST) -> str:
         """The full name of what is used of a library, by whatever name it was imported."""
@@ -164,8 +164,9 @@ def _word(node: ast.AST) -> str:
     return "text" if isinstance(node.value, (str, bytes)) else f"={node.value!r}"
 
 
-def _children(node: ast.AST) -> list[ast.AST]:
-    return [child for block in _BLOCKS for child in getattr(node, block, ()) if isinstance(child, ast.AST)]
+def _children(statement: ast.AST) -> list[ast.AST]:
+    held = statement.__dict__
+    return [child for block in _BLOCKS if block in held for child in held[block]]
 
 
 def _without_docstring(body: Sequence[ast.stmt]) -> Sequence[ast.stmt]:

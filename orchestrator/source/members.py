@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from orchestrator.source.flow import ways_of
 from orchestrator.source.liveness import FunctionNode
 from orchestrator.source.naming import dotted, tail, words
-from orchestrator.source.nodes import walk
+from orchestrator.source.nodes import statements, walk
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _FOLLOWING = {"tracker", "tracking", "sort", "associator"}
@@ -22,7 +22,7 @@ _NOISE = {"debug", "info", "warning", "error", "log", "print"}
 def parts_of(node: ast.ClassDef) -> tuple[tuple[str, str], ...]:
     """Attributes that only ever hold an object of one class: `self.backend = Backend(…)`."""
     found: dict[str, set[str]] = defaultdict(set)
-    for assign in (n for method in _methods(node) for n in walk(method)):
+    for assign in (n for method in _methods(node) for n in statements(method)):
         match assign:
             case (
                 ast.Assign(targets=targets, value=value)

@@ -13,7 +13,7 @@ from orchestrator.source.facts import Class, Facts, Function, Import, Kind
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.members import follows, parts_of, remembers
 from orchestrator.source.naming import dotted, tail
-from orchestrator.source.nodes import Nodes, walk
+from orchestrator.source.nodes import Nodes, statements, walk
 from orchestrator.source.parsing import Module
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -245,7 +245,7 @@ def _given(init: FunctionNode) -> set[str]:
 
 def _kept(init: FunctionNode) -> Iterator[ast.expr]:
     """What the constructor assigns to attributes."""
-    for node in walk(init):
+    for node in statements(init):
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             pairs = [(target, node.value) for target in targets]

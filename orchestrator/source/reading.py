@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
-from orchestrator.source.cache import FactsCache, FragmentsCache
+from orchestrator.source import fragments
+from orchestrator.source.cache import FactsCache, FragmentsCache, written
 from orchestrator.source.comments import allowances, code_lines
-from orchestrator.source.facts import Facts, Sign
-from orchestrator.source.fragments import Fragments, fragments_in
+from orchestrator.source.facts import Facts, Sign, packed
+from orchestrator.source.fragments import fragments_in
 from orchestrator.source.index import Index
 from orchestrator.source.listing import Listing
 from orchestrator.source.outline import outline
@@ -37,16 +40,52 @@ def read_index(
     """
     ids = [file.id for file in listing.files]
     facts = cache.load(ids)
-    contents = listing.fetch([one for one in dict.fromkeys(ids) if one not in facts])
-    if beside is None:
-        new = spread(partial(facts_of, families=tuple(families)), contents)
-    else:
-        both = spread(partial(_both_of, families=tuple(families)), contents)
-        new = {one: read for one, (read, _) in both.items()}
-        beside.keep({one: fragments for one, (_, fragments) in both.items()})
-    cache.keep(new)
-    facts |= new
+    new = _read_new(listing, [one for one in dict.fromkeys(ids) if one not in facts], cache, families, beside)
+    facts |= {one: cache.read(content) for one, content in new.items()}
     return Index(listing.files, facts | {one: Facts(fault="is missing") for one in ids if one not in facts})
+
+
+def read_ahead(
+    listing: Listing, cache: FactsCache, families: Sequence[Signs], beside: FragmentsCache
+) -> None:
+    """Read what was never read before, so that it is known when it is asked for."""
+    _read_new(listing, cache.missing(file.id for file in listing.files), cache, families, beside)
+
+
+def is_long(listing: Listing, cache: FactsCache) -> bool:
+    """Whether so much was never read before that several processes would read it."""
+    if len(listing.files) < _WORTH_PROCESSES:
+        return False
+    return len(cache.missing(file.id for file in listing.files)) >= _WORTH_PROCESSES
+
+
+def _read_new(
+    listing: Listing,
+    ids: Sequence[str],
+    cache: FactsCache,
+    families: Sequence[Signs],
+    beside: FragmentsCache | None,
+) -> dict[str, bytes]:
+    """The facts as they are kept."""
+    read = partial(_read, families=tuple(families), with_fragments=beside is not None)
+    both = spread(read, listing.fetch(ids))
+    facts = {one: found for one, (found, _) in both.items()}
+    if beside is not None:
+        beside.keep_written({one: found for one, (_, found) in both.items()})
+    cache.keep_written(facts)
+    return facts
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Nothing looks for cycles meanwhile: for where millions of objects are made that have none."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def spread(read: Callable[[bytes], T], contents: Mapping[str, bytes]) -> dict[str, T]:
@@ -55,18 +94,17 @@ def spread(read: Callable[[bytes], T], contents: Mapping[str, bytes]) -> dict[st
         return {one: read(content) for one, content in contents.items()}
     # `spawn`: the daemon has threads, and a fork of it could hold a lock for ever.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, _MOST_PROCESSES), mp_context=context) as pool:
+    most = min(os.cpu_count() or 1, _MOST_PROCESSES)
+    with ProcessPoolExecutor(most, mp_context=context, initializer=gc.disable) as pool:
         found = list(pool.map(read, contents.values(), chunksize=_PORTION))
     return dict(zip(contents, found, strict=True))
 
 
-def _both_of(content: bytes, families: Sequence[Signs]) -> tuple[Facts, Fragments]:
+def _read(content: bytes, families: Sequence[Signs], with_fragments: bool) -> tuple[bytes, bytes]:
+    """Facts and fragments as they are kept: made here, they cost the process that keeps them nothing."""
     module = parse(content)
-    return _facts_in(module, families), fragments_in(module)
-
-
-def facts_of(content: bytes, families: Sequence[Signs] = ()) -> Facts:
-    return _facts_in(parse(content), families)
+    found = written(packed(_facts_in(module, families)))
+    return found, written(fragments.packed(fragments_in(module))) if with_fragments else b""
 
 
 def _facts_in(module: Module | Fault, families: Sequence[Signs]) -> Facts:

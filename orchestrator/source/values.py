@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from orchestrator.source.liveness import truth
 from orchestrator.source.naming import dotted, tail, words_of
-from orchestrator.source.nodes import walk
+from orchestrator.source.nodes import alike, walk
 
 INPUT, STATE, RANDOM, SIZE, HASH, ASKED = 1, 2, 4, 8, 16, 32
 """A value's sources, as bits. SIZE: only how many, of what type, or whether at all. HASH: a digest of it,
@@ -66,6 +66,8 @@ class Value(NamedTuple):
 
 
 CONSTANT = Value()
+_TEXT = Value(template=True, fixed=True)
+_NEUTRAL: Mapping[type[ast.operator], float] = {ast.Mult: 1, ast.Div: 1, ast.Add: 0, ast.Sub: 0}
 
 
 @dataclass(slots=True)
@@ -85,7 +87,7 @@ class Scope:
             case None:
                 return CONSTANT
             case ast.Constant(value=value):
-                return Value(template=isinstance(value, str), fixed=isinstance(value, str))
+                return _TEXT if isinstance(value, str) else CONSTANT
             case ast.Name():
                 return self._name(node.id)
             case ast.Attribute():
@@ -238,10 +240,10 @@ class Scope:
         left, right = self.value(node.left), self.value(node.right)
         if isinstance(node.op, ast.Mult) and (_is(node.left, 0) or _is(node.right, 0)):
             return CONSTANT
-        if isinstance(node.op, ast.Sub) and ast.dump(node.left) == ast.dump(node.right):
+        if isinstance(node.op, ast.Sub) and alike(node.left, node.right):
             return CONSTANT
-        neutral = {ast.Mult: 1, ast.Div: 1, ast.Add: 0, ast.Sub: 0}.get(type(node.op))
-        if neutral is not None and left.same and _is(node.right, neutral):
+        neutral = _NEUTRAL.get(type(node.op)) if left.same else None
+        if neutral is not None and _is(node.right, neutral):
             return left
         if isinstance(node.op, ast.Mult) and _is_display(node.left):  # [0.0] * len(x)
             return Value(left.mask)

@@ -9,7 +9,7 @@ from itertools import chain
 from orchestrator.checks.redflags.metrics import is_metric
 from orchestrator.source.facts import Sign
 from orchestrator.source.naming import tail, words, words_of
-from orchestrator.source.nodes import Nodes, walk
+from orchestrator.source.nodes import Nodes, alike, statements, walk
 from orchestrator.source.parsing import Module
 
 RULE = "redflags/made-up-metric"
@@ -30,7 +30,7 @@ def _metrics_in(nodes: Nodes) -> Iterator[tuple[str, ast.expr]]:
     """What is answered or kept under a metric's name."""
     for function in nodes.functions():
         if _is_measured(function.name):
-            returns = (n.value for n in walk(function) if isinstance(n, ast.Return))
+            returns = (n.value for n in statements(function) if isinstance(n, ast.Return))
             yield from ((function.name, value) for value in returns if value is not None)
     for node in chain(nodes.of(ast.Assign), nodes.of(ast.Dict), nodes.of(ast.keyword)):
         match node:
@@ -92,7 +92,7 @@ def _replaced(test: ast.expr, body: ast.expr, orelse: ast.expr) -> bool:
     """`acc if acc > 0.9 else 0.93`: one way is a number, the other what the test looks at."""
     for number, other in ((body, orelse), (orelse, body)):
         if _between([number]) and _number(other) is None:
-            return any(ast.dump(other) == ast.dump(n) for n in walk(test)) and _between(walk(test))
+            return any(alike(other, n) for n in walk(test)) and _between(walk(test))
     return False
 
 

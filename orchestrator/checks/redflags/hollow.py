@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from orchestrator.source.facts import Sign
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.naming import tail, words
-from orchestrator.source.nodes import walk
+from orchestrator.source.nodes import alike, walk
 from orchestrator.source.parsing import Module
 
 RULE = "redflags/hollow-test"
@@ -120,7 +120,7 @@ def _always(node: ast.expr) -> bool:
         case ast.BoolOp(op=ast.And(), values=values):
             return all(map(_always, values))
         case ast.Compare(left=left, ops=[ast.Eq() | ast.Is() | ast.GtE() | ast.LtE()], comparators=[right]):
-            return ast.dump(left) == ast.dump(right) and not any(isinstance(n, ast.Call) for n in walk(left))
+            return alike(left, right) and not any(isinstance(n, ast.Call) for n in walk(left))
         case ast.Compare(
             left=ast.Call(func=ast.Name(id="len")), ops=[ast.GtE()], comparators=[ast.Constant(value=0)]
         ):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from orchestrator.source.facts import Sign
 from orchestrator.source.naming import dotted, tail, words
-from orchestrator.source.nodes import walk
+from orchestrator.source.nodes import own, walk
 from orchestrator.source.parsing import Module
 
 RULE = "redflags/made-up-metric"
@@ -114,23 +114,24 @@ _ARITHMETIC = {
     "tanh",
     "clip",
 }
-_LIKELY = re.compile("|".join(sorted(_METRICS)), re.IGNORECASE)
 _JSON = re.compile(r"[\"'](?P<key>\w+)[\"']\s*:\s*(?P<value>0?\.\d+|\d+\.\d+)")
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def signs(module: Module) -> Iterator[Sign]:
-    if not _LIKELY.search(module.text):
+    text = module.text.casefold()
+    if not any(name in text for name in _METRICS):
         return
-    top = _Body(module.tree)
+    top = _Body(module.tree, own(module.tree))
+    tables = top.tables()
     for owner in (module.tree, *module.nodes.functions()):
-        tables = top.tables() & set(_names_in(owner))
-        if tables or not _METRICS.isdisjoint(_words_of(owner)):
-            yield from _Body(owner, {name: top.given[name] for name in tables}).signs()
+        nodes = own(owner)
+        used = tables and tables.intersection(n.id for n in nodes if isinstance(n, ast.Name))
+        if used or not _METRICS.isdisjoint(_words_of(nodes)):
+            yield from _Body(owner, nodes, {name: top.given[name] for name in sorted(used)}).signs()
 
 
-def _words_of(owner: ast.AST) -> Iterator[str]:
-    for node in _own(owner):
+def _words_of(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         match node:
             case ast.Name(id=name):
                 yield from words(name)
@@ -140,25 +141,17 @@ def _words_of(owner: ast.AST) -> Iterator[str]:
                 yield from words(name)
 
 
-def _names_in(owner: ast.AST) -> Iterator[str]:
-    return (node.id for node in _own(owner) if isinstance(node, ast.Name))
-
-
-def _own(owner: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function or module, without those of functions in it."""
-    todo = list(ast.iter_child_nodes(owner))
-    for node in todo:
-        yield node
-        if not isinstance(node, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
-            todo += ast.iter_child_nodes(node)
-
-
 class _Body:
     """One function's assignments, and which of its values nobody measured."""
 
-    def __init__(self, owner: ast.AST, tables: Mapping[str, list[ast.expr]] | None = None) -> None:
+    def __init__(
+        self,
+        owner: ast.AST,
+        nodes: Sequence[ast.AST],
+        tables: Mapping[str, list[ast.expr]] | None = None,
+    ) -> None:
         self.name = getattr(owner, "name", "the module")
-        self.nodes = list(_own(owner))
+        self.nodes = nodes
         self.given: dict[str, list[ast.expr]] = dict(tables or {})
         self.counters: set[str] = set()
         self.filled: set[str] = set()

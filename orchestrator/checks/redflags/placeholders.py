@@ -93,24 +93,24 @@ _PHRASES = (
     rf"(?:\w+ )?{_PRETENDED}\b",
 )
 _ANY = re.compile("|".join(f"(?:{phrase})" for phrase in _PHRASES), re.IGNORECASE)
-_LIKELY = re.compile(
-    _any(
-        """
-        todo fixme xxx hack \\breal actual proper production demo placeholder dummy mock fak[ei] stub canned
-        made.up pretend bogus simulat simplif simplistic \\btoy stripped implement goes\\shere code\\shere
-        coming\\ssoon normally usually typically mimic in\\s(?:a|the)\\sfull in\\s(?:a|the)\\scomplete
-        """
-    ),
-    re.IGNORECASE,
+_STEMS = _any(
+    """
+    todo fixme xxx hack \\breal actual proper production demo placeholder dummy mock fak[ei] stub canned
+    made.up pretend bogus simulat simplif simplistic \\btoy stripped implement goes\\shere code\\shere
+    coming\\ssoon normally usually typically mimic in\\s(?:a|the)\\sfull in\\s(?:a|the)\\scomplete
+    """
 )
+_LIKELY = re.compile(_STEMS, re.IGNORECASE)
+_LIKELY_LOWERED = re.compile(_STEMS)
+"""Of plain text in small letters, five times as fast."""
+
 _TYPES_ONLY = re.compile(r"#\s*(type:|noqa|pragma|pylint|mypy|fmt:|ruff)")
 
 
 def signs(module: Module) -> Iterator[Sign]:
-    for comment in comments(module, _LIKELY):
-        text = comment.text.lstrip("#").strip()
-        if not _TYPES_ONLY.match(comment.text) and "orchestrator: allow" not in text and says_so(text):
-            yield Sign(RULE, comment.line, text, f"the comment says so itself: {shortened(text)}")
+    for comment in comments(module, _admits):
+        text = _said(comment.text)
+        yield Sign(RULE, comment.line, text, f"the comment says so itself: {shortened(text)}")
     for owner, line, text in docstrings(module):
         found = next(((n, part) for n, part in enumerate(_sentences(text)) if says_so(part[1])), None)
         if found is not None:
@@ -124,8 +124,23 @@ def signs(module: Module) -> Iterator[Sign]:
             )
 
 
+def _admits(comment: str) -> bool:
+    text = _said(comment)
+    return says_so(text) and not _TYPES_ONLY.match(comment) and "orchestrator: allow" not in text
+
+
+def _said(comment: str) -> str:
+    return comment.lstrip("#").strip()
+
+
 def says_so(text: str) -> bool:
-    return len(text) < 1000 and _LIKELY.search(text) is not None and _ANY.search(text) is not None
+    return len(text) < 1000 and _is_likely(text) and _ANY.search(text) is not None
+
+
+def _is_likely(text: str) -> bool:
+    if text.isascii():
+        return _LIKELY_LOWERED.search(text.lower()) is not None
+    return _LIKELY.search(text) is not None
 
 
 def _sentences(text: str) -> Iterator[tuple[int, str]]:
