@@ -108,8 +108,11 @@ class ForeseenStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStatus:
+    """`held` says why it begins and ends nothing now: it cannot write down what it does. Mostly empty."""
+
     running: bool
     pid: int | None
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

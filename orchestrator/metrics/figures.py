@@ -51,6 +51,8 @@ def families(plan: Plan, status: Status, tally: Tally, doings: Doings) -> Iterat
     yield from _of_history(plan, tally)
     yield from _of_gates(plan, tally.gates)
     yield from _of_the_daemon(doings)
+    held = int(bool(status.daemon.held))
+    yield _gauge("held", "1 while nothing can be written down, and nothing is done.", (), [((), held)])
 
 
 def _of_workers(status: Status) -> Iterator[Metric]:

@@ -47,6 +47,8 @@ def _of_daemon(fact: Fact) -> str | None:
             return f"read {fact.source}, SHA-256 {_short(fact.digest)}"
         case f.JournalArchived():
             return f"moved {fact.entries} old entries of the journal to {fact.file}"
+        case f.JournalHeld():
+            return f"nothing could be written for {fact.seconds:.0f} s, and nothing was done: {fact.reason}"
         case f.HostPruned():
             return f"removed {fact.files} old files, {fact.bytes} bytes"
         case f.HostLost():

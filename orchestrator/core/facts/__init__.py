@@ -29,6 +29,7 @@ from orchestrator.core.facts.daemon import (
     HostTakenOver,
     JournalArchived,
     JournalBegun,
+    JournalHeld,
     PlanRead,
 )
 from orchestrator.core.facts.forecast import (
@@ -102,6 +103,7 @@ Fact = (
     | LaunchRefused
     | LaunchEnded
     | JournalArchived
+    | JournalHeld
     | HostPruned
     | InputAwaited
     | InputGiven
@@ -173,6 +175,7 @@ __all__ = [
     "InputGiven",
     "JournalArchived",
     "JournalBegun",
+    "JournalHeld",
     "LandingAsked",
     "LandingBegun",
     "LandingRefused",
