@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from errno import ENOSPC
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from orchestrator.journal import Journal
 from orchestrator.land.recovery import landing_lock
 from orchestrator.log_sink import log_to
 from orchestrator.plan_file import load_plan
-from orchestrator.requests import Request, RollBackWave, Stop, Wait
+from orchestrator.requests import MergeWave, Request, RollBackWave, Stop, Wait
 from orchestrator.talk import Talk
 from tests.support.eventually import eventually
 from tests.support.repository import Repository, plain_fixture
@@ -83,7 +84,8 @@ def answer_to(daemon: Daemon, request: Request) -> dict[str, Any]:
     """The last line of what it says."""
     talk = Talk()
     daemon.put(Asked(request=request, talk=talk))
-    return eventually(lambda: talk.next_line(0.2), 10, "an answer") or {}
+    lines = iter(lambda: eventually(lambda: talk.next_line(0.2), 20, "an answer") or {}, None)
+    return next(line for line in lines if "say" not in line)
 
 
 @pytest.mark.timeout(60)
@@ -148,6 +150,51 @@ def test_a_daemon_is_started_and_ended_on_a_full_disk_and_a_damaged_journal_ends
         eventually(lambda: ended_with, 20, "it ends")
         with pytest.raises(JournalError, match="no such table"):
             DaemonDesk(daemon, Talk()).require_asker()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["LandingBegun", "WaveLanded"])
+def test_a_landing_that_could_not_be_written_down_is_settled_once_it_can_be(
+    home: Home, plain: Repository, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """From that fact on the disk is full, for as long as the test says so."""
+    monkeypatch.setattr("orchestrator.holding.TRY_EVERY_S", 0.2)
+    base = plain.commit("first", b__txt="b\n")
+    plain.git("checkout", "--quiet", "-b", "w/a")
+    tip = plain.commit("more", c__txt="c\n")
+    plain.git("checkout", "--quiet", "main")
+    write, full = Journal.append, threading.Event()
+
+    def append(journal: Journal, facts: Any, at: datetime) -> Any:
+        facts = tuple(facts)
+        if any(type(fact).__name__ == kind for fact in facts):
+            full.set()
+        if full.is_set():
+            journal._connection.execute(FULL)
+            facts = (*facts, HUGE)  # small ones may find room in a page that is there
+        return write(journal, facts, at)
+
+    journal = Journal.open(home.state.journal)
+    daemon = daemon_in(home, journal)
+    daemon.put(Happened(facts=(f.DoneAsked(workstream="a", by="ada"),)))
+    with running(daemon):
+        eventually(lambda: daemon.view.observation.reachable(LOCAL), 20, "the host answers")
+        monkeypatch.setattr(Journal, "append", append)
+        answer = answer_to(daemon, MergeWave(wave=1, by="ada"))
+        assert "disk is full" in answer["refused"]["message"], answer
+        moved = plain.git("rev-parse", "main")
+        assert (moved == base) is (kind == "LandingBegun")
+        monkeypatch.setattr(Journal, "append", write)
+        journal._connection.execute(ROOMY)
+        eventually(lambda: not daemon.view.daemon.held, 20, "it goes on")
+        if kind == "WaveLanded":
+            eventually(lambda: daemon.view.state.wave(1).landed, 20, "the landing is finished")
+        else:
+            report = eventually(lambda: answer_to(daemon, MergeWave(wave=1, by="ada")).get("answer"), 20)
+            assert report is not None and report["ok"]
+        assert plain.git("merge-base", "main", "w/a") == tip and not plain.git(
+            "status", "--porcelain", "-uno"
+        )
 
 
 @pytest.mark.timeout(30)
