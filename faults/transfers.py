@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 
@@ -21,15 +20,18 @@ def measure(options: Options) -> Iterator[Answer]:
         first, second = stage.hosts
         waits = f"while [ ! -e {stage.marks}/now ]; do sleep 0.1; done"
         stage.plan(
-            stage.line("big", first.name, f"git config core.compression 0; {_COMMITS}"),
+            stage.line(
+                "big", first.name, f"git config core.compression 0; {_COMMITS}; touch {stage.marks}/made"
+            ),
             stage.line("other", second.name, f"{waits}; echo x > x.txt; git add x.txt; git commit -q -m x"),
         )
         stage.project.ok("up")
-        eventually(lambda: _fetching(stage), 120, "git fetches from it", every_s=0.02)
+        eventually((stage.marks / "made").exists, 120, "it is committed")
+        eventually(lambda: _fetching(stage) and _receiving(stage), 120, "its bytes come", every_s=0.02)
         first.freeze()
         begun = time.monotonic()
-        under_way = bool(_fetching(stage))
-        yield all_of("frozen in a transfer: git was at it", not under_way, 1)
+        time.sleep(1.0)
+        yield all_of("frozen in a transfer: git was at it", int(not _receiving(stage)), 1)
         (stage.marks / "now").touch()
         yield from _meanwhile(stage, begun)
         first.thaw()
@@ -58,16 +60,21 @@ def _meanwhile(stage: Scene, begun: float) -> Iterator[Answer]:
 
 
 def _fetching(stage: Scene) -> list[victims.Process]:
-    """Git's own process here; its children have other words."""
     url = f"ssh://{stage.hosts[0].name}/"
+    return [one for one in _gits(stage, "fetch") if any(word.startswith(url) for word in one.argv)]
+
+
+def _receiving(stage: Scene) -> list[victims.Process]:
+    """What writes down the objects that come, here."""
+    return [*_gits(stage, "index-pack"), *_gits(stage, "unpack-objects")]
+
+
+def _gits(stage: Scene, command: str) -> list[victims.Process]:
+    """Those of the daemon; a child's environment is its own too."""
     return [
         one
         for one in victims.processes()
-        if one.pid != os.getpid()
-        and one.name == "git"
-        and "fetch" in one.argv
-        and any(word.startswith(url) for word in one.argv)
-        and any(str(stage.folder) in value for value in one.environment)
+        if one.name == "git" and command in one.argv and one.has("HOME", str(stage.project.home))
     ]
 
 
