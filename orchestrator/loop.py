@@ -29,6 +29,7 @@ from orchestrator.inbox import (
     Happened,
     HostAnswered,
     HostSilent,
+    LaunchesSeen,
     Leave,
     Message,
     NotPerformed,
@@ -162,6 +163,8 @@ class Loop:
         since = {**self.view.observation.phase_since, **entered}
         observation = replace(self.view.observation, phase_since=since)
         observation = with_ends(observation, fitting, time.monotonic())
+        begun = [fact.workstream for fact in fitting if isinstance(fact, f.LaunchChosen | f.LaunchAdopted)]
+        observation = observation.without_found(begun) if begun else observation
         self.view = replace(self.view, state=state, observation=observation, last_entry=entries[-1].id)
         if self.view.last_entry - self._kept_entry >= SNAPSHOT_EVERY:
             self.keep_snapshot()
@@ -223,6 +226,8 @@ class Loop:
                 self._happened(message)
             case NotPerformed(key=key):
                 self._not_performed(key)
+            case LaunchesSeen(launches=launches):
+                self.view = replace(self.view, observation=self.view.observation.with_found(launches))
             case HostAnswered():
                 self._answered(message)
             case HostSilent():

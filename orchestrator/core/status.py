@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from orchestrator.core import facts as f
+from orchestrator.core.adopting import SHELL_STAGE
 from orchestrator.core.causes import end_in_words
-from orchestrator.core.decide import SHELL_STAGE
 from orchestrator.core.gating import Tips, wave_state
 from orchestrator.core.host_status import HostStatus, host_status
 from orchestrator.core.line import Line, line

@@ -91,6 +91,9 @@ def _of_launch(fact: Fact) -> str | None:
             branch = "new branch" if fact.made_branch else "branch"
             port = f", port {fact.port}" if fact.port is not None else ""
             return f"launched {fact.launch} in {fact.worktree}, {branch} at {_short(fact.tip)}{port}"
+        case f.LaunchAdopted():
+            what = f"stage {fact.stage}, attempt {fact.attempt}, in {fact.worktree} on {fact.host}"
+            return f"took over {fact.launch}, which ran already: {what}"
         case f.LaunchRefused():
             log = f"; log {fact.log}" if fact.log else ""
             return f"not launched ({fact.cause}): {fact.message}{log}"

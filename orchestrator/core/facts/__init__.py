@@ -71,6 +71,7 @@ from orchestrator.core.facts.workers import (
     HoldAccepted,
     InputAwaited,
     InputGiven,
+    LaunchAdopted,
     LaunchChosen,
     Launched,
     LaunchEnded,
@@ -99,6 +100,7 @@ Fact = (
     | ReviewApproved
     | HoldAccepted
     | LaunchChosen
+    | LaunchAdopted
     | Launched
     | LaunchRefused
     | LaunchEnded
@@ -180,6 +182,7 @@ __all__ = [
     "LandingBegun",
     "LandingRefused",
     "LandingUndone",
+    "LaunchAdopted",
     "LaunchChosen",
     "LaunchEnded",
     "LaunchId",
