@@ -203,6 +203,8 @@ class Sites:
             attempt.set_exception(error if wanted else Superseded(str(error)))
             return
         if self._is_over(attempt, host, site):
+            if self._claims:
+                self._claims.known(host.name)
             attempt.set_result(site)
         else:
             _close_beside(site.link)
@@ -261,6 +263,7 @@ class Claims:
         self._daemon = secrets.token_hex(8)
         self._fences: dict[HostName, int] = {}
         self._taking: set[HostName] = set()
+        self._put_out: dict[HostName, str] = {}
 
     def take_over(self, host: HostName) -> None:
         """Let nobody be in the way of the next claim."""
@@ -288,4 +291,10 @@ class Claims:
             raise Refused(no.message.replace("this host", f"host {host.name}"), hint or None) from None
         self._fences[host.name] = claimed.fence
         self._taking.discard(host.name)
-        return claimed.taken_from
+        if claimed.taken_from is not None:
+            self._put_out[host.name] = claimed.taken_from
+        return self._put_out.get(host.name)
+
+    def known(self, host: HostName) -> None:
+        """An attempt that nobody wanted any more may have taken it: only a site that is open tells so."""
+        self._put_out.pop(host, None)
