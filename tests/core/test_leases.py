@@ -256,8 +256,8 @@ def test_status_names_holders_and_strangers() -> None:
         (
             Census(age_s=0.0, divided=(0,)),
             True,
-            "GPU 0 is divided by MIG: a lease is of the whole device, and a run sees its first instance only; "
-            "give instances by `env` and `slots` instead of `gpu`",
+            "GPU 0 is divided by MIG: a lease is of the whole device, and a run sees its "
+            "first instance only; give instances by `env` and `slots` instead of `gpu`",
         ),
         (Census(error="sick"), True, "no GPU is given: a look at the GPUs of gpu: sick"),
     ],
