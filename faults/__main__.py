@@ -32,6 +32,7 @@ from faults import (
     many,
     outages,
     stopping,
+    transfers,
     walk,
 )
 from faults.figures import Answer, NotRun, Options, Subject
@@ -43,6 +44,7 @@ SUBJECTS: dict[str, Subject] = {
     "cuts": cuts.measure,
     "outages": outages.measure,
     "machines": machines.measure,
+    "transfers": transfers.measure,
     "stopping": stopping.measure,
     "files": files.measure,
     "disks": disks.measure,

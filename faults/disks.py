@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from faults.figures import Answer, NotRun, Options, none_of, plain
+from faults.figures import Answer, NotRun, Options, all_of, none_of, plain, within
 from faults.scene import FOREVER, Scene, scene
 from tests.support.eventually import eventually
+from tests.support.project import Answer as Answered
 
 _SIZE = "64m"
 _FULL_FOR_S = 5.0
@@ -78,19 +79,55 @@ def _full_host(options: Options) -> Iterator[Answer]:
 
 def _full_here(options: Options) -> Iterator[Answer]:
     """The workers are on another disk; what is full is where the daemon keeps its journal."""
+    said = "full disk here"
     with scene(1, namespaces=options.namespaces) as stage, _small_disk(stage.project.state) as disk:
-        _two_workers(stage, "g0")
+        _two_workers(stage, "g0", then="next")
         ballast = _fill(disk)
         _ends_now(stage)
-        time.sleep(_FULL_FOR_S)
-        lives = stage.project.ok("status", "--json").json["daemon"]["running"]
-        yield plain("full disk here: the daemon goes on (1) or ends by itself (0)", float(lives))
-        yield none_of("full disk here: workers that ended with it", int(not stage.workers("steady")), 1)
+        yield from _holds(stage, said)
+        yield none_of(f"{said}: workers that ended with it", int(not stage.workers("steady")), 1)
+        pid = stage.project.daemon_pid()
+        stage.project.kill_daemon()
+        refused = stage.project.run("up")
+        yield all_of(
+            f"{said}, daemon killed: up is refused, with the disk named", not _names_disk(refused), 1
+        )
+        yield from _holds(stage, f"{said}, daemon killed and started again")
+        yield none_of(f"{said}: the killed daemon is still there", int(stage.project.daemon_pid() == pid))
+        yield none_of(f"{said}: workers begun meanwhile", len(stage.runs("next")))
         ballast.unlink()
-        if not lives:
-            stage.project.ok("up")
-        eventually(lambda: stage.statuses()["ends"]["state"] == "done", 60, "its end is known")
-        yield from _judged(stage, "full disk here")
+        room = time.monotonic()
+        missing = stage.missing("done", ["ends", "next"], 60)
+        yield within(f"{said}: room again, and all that was due is done", time.monotonic() - room, 15.0)
+        yield none_of(f"{said}: workstreams that did not come to their end by themselves", len(missing), 2)
+        yield none_of(f"{said}: starts of one beyond its first", len(stage.runs("next", "start")) - 1)
+        yield all_of(f"{said}: the journal says how long it took none", not stage.count("JournalHeld"), 1)
+        yield from _judged(stage, said)
+
+
+def _holds(stage: Scene, said: str) -> Iterator[Answer]:
+    """For a while it answers, says why it does nothing, and refuses what it could not write down."""
+    project, held = stage.project, 0
+    give_up_at = time.monotonic() + _FULL_FOR_S
+    with suppress(AssertionError):
+        eventually(lambda: project.ok("status", "--json").json["daemon"]["held"], _FULL_FOR_S * 3)
+    answers, slowest = 0, 0.0
+    while time.monotonic() < give_up_at or not answers:
+        begun = time.monotonic()
+        document = project.ok("status", "--json").json
+        slowest = max(slowest, time.monotonic() - begun)
+        answers += 1
+        held += bool(document["daemon"]["running"] and document["daemon"]["held"])
+        time.sleep(0.2)
+    yield all_of(f"{said}: the daemon runs, and status says what it waits for", answers - held, answers)
+    yield plain(f"{said}: slowest answer of status, with its own start", slowest, "s")
+    refused = project.run("stop", "steady")
+    yield all_of(f"{said}: stop is refused, with the disk named", not _names_disk(refused), 1)
+    yield all_of(f"{said}: a host is still looked at", not stage.reachable("g0"), 1)
+
+
+def _names_disk(answer: Answered) -> bool:
+    return answer.code == 3 and "disk is full" in answer.err
 
 
 def _slow(options: Options) -> Iterator[Answer]:
@@ -120,13 +157,14 @@ def _slow(options: Options) -> Iterator[Answer]:
         yield from _judged(stage, "slow disk")
 
 
-def _two_workers(stage: Scene, where: str) -> None:
+def _two_workers(stage: Scene, where: str, then: str = "") -> None:
     waits = f"while [ ! -e {stage.marks}/now ]; do sleep 0.1; done"
     script = stage.marks / "waits.sh"
     script.write_text(f"{waits}\nexec {stage.command(2)}\n")
     stage.plan(
         stage.line("steady", where, stage.command(FOREVER)),
         stage.line("ends", where, f"sh {script}"),
+        *([stage.line(then, where, stage.command(2), ", needs: [ends]")] if then else []),
     )
     stage.project.ok("up", within_s=300)
     stage.until_all("running", ["steady", "ends"])

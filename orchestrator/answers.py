@@ -97,6 +97,11 @@ class Answers:
         status = view.status()
         self._pending = [p for p in self._pending if not p.talk.over and not _answered(p, view, status)]
 
+    def say(self, text: str) -> None:
+        """To everybody who waits."""
+        for pending in self._pending:
+            pending.talk.say(text)
+
     def _take(self, view: View, request: r.Request, talk: Talk) -> None:
         match request:
             case r.Up():

@@ -46,6 +46,7 @@ from orchestrator.inbox import Happened, Leave, Message, ResultsSeen, Tick
 from orchestrator.journal import Journal
 from orchestrator.land import recover
 from orchestrator.lane import Lane
+from orchestrator.log_sink import log_to
 from orchestrator.loop import Hooks, Loop, View
 from orchestrator.perform import Bench
 from orchestrator.plan_file import load_plan
@@ -83,11 +84,11 @@ class Daemon:
         self._broken: JournalError | None = None
         daemon = DaemonStatus(running=True, pid=os.getpid())
         self._loop = Loop(journal, plan, daemon, self._inbox, self._hooks())
-        self._loop.write(_opening_facts(self._loop.view.state, plan))
         self._claims = Claims(home.owner)
         self._sites = Sites(plan, home, self._claims)
         self._lanes: dict[HostName, Lane] = {}
         self._answers = Answers(self._levers())
+        self._loop.begin(_opening_facts(self._loop.view.state, plan))
         self._harvest = Harvest(lambda: DaemonDesk(self, Talk()), self._is_reachable, self._inbox)
         self._forecast = ForecastWatch(lambda: DaemonDesk(self, Talk()), self._is_reachable)
         self._ageing = Ageing(lambda: DaemonDesk(self, Talk()), self._is_reachable)
@@ -114,8 +115,7 @@ class Daemon:
         failed = True
         try:
             why = self._loop.run()
-            self._loop.write([f.DaemonStopped(pid=os.getpid(), why=why)])
-            self._loop.keep_snapshot()
+            self._loop.end([f.DaemonStopped(pid=os.getpid(), why=why)])
             log.info("leaving", why=why)
             failed = False
         except JournalError as error:
@@ -183,6 +183,7 @@ class Daemon:
             tick=self._tick,
             changed=lambda view: self._answers.check(view),
             turned=self._beacons.turned,
+            held=self._held,
         )
 
     def _levers(self) -> Levers:
@@ -209,6 +210,8 @@ class Daemon:
         self._beacons.tick()
         for lane in self._lanes.values():
             lane.probe(view.plan, view.state)
+        if view.daemon.held:
+            return
         if time.monotonic() >= self._harvest_at and has_finished(view.plan, view.state):
             self._harvest_at = time.monotonic() + HARVEST_EVERY_S
             self._harvest.look(view.plan)
@@ -217,6 +220,18 @@ class Daemon:
         self._ageing.look()
         self._results.look(view.plan, view.state, view.observation)
         self._saving.look(view.plan, view.state, view.observation)
+
+    def _held(self, view: View) -> None:
+        """Tell who waits; what a landing could not write down is settled once that can be done."""
+        if view.daemon.held:
+            self._answers.say(f"the daemon holds everything for now: {view.daemon.held}")
+            return
+        self._answers.say("the daemon goes on")
+        threading.Thread(target=self._settle, name="settle", daemon=True).start()
+
+    def _settle(self) -> None:
+        with self._errand:
+            _finish_landing(self)
 
     def _adopt(self, plan: Plan) -> None:
         self._loop.adopt(plan)
@@ -346,6 +361,8 @@ def serve(source: Path) -> None:
 
 def _finish_landing(daemon: Daemon) -> None:
     try:
+        if daemon.view.daemon.held:
+            return  # once it goes on
         recover(DaemonDesk(daemon, Talk()))
     except OrchestratorError as error:
         log.error("unfinished landing", reason=error.message, hint=error.hint)
@@ -355,6 +372,7 @@ def _finish_landing(daemon: Daemon) -> None:
 
 def main() -> None:
     """`python -m orchestrator.daemon PLAN`."""
+    log_to(sys.stdout)
     try:
         serve(Path(sys.argv[1]))
     except OrchestratorError as error:
@@ -365,8 +383,9 @@ def main() -> None:
 
 def leave_now(status: int) -> NoReturn:
     """End the process without its threads: one may wait minutes for a host, all can be repeated."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # on a full disk what is left is lost
+            stream.flush()
     os._exit(int(status))
 
 

@@ -58,3 +58,7 @@ class CommandFailed(OrchestratorError):
 
 class JournalError(OrchestratorError):
     """The journal cannot be read or written: the daemon must stop."""
+
+
+class JournalBlocked(JournalError):
+    """The journal takes nothing for now, as on a full disk; nothing was written, and later it may be."""

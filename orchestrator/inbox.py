@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from orchestrator.core.adopting import LaunchFound
 from orchestrator.core.devices import Census, Disk
 from orchestrator.core.facts import Fact
 from orchestrator.core.gating import Tips
@@ -47,6 +48,13 @@ class HostAnswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchesSeen:
+    """What runs on a host that was just connected to, whoever began it."""
+
+    launches: tuple[LaunchFound, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostSilent:
     host: str
     reason: str
@@ -84,4 +92,15 @@ class Leave:
     why: str
 
 
-Message = Happened | NotPerformed | HostAnswered | HostSilent | TipsRead | ResultsSeen | Asked | Tick | Leave
+Message = (
+    Happened
+    | NotPerformed
+    | LaunchesSeen
+    | HostAnswered
+    | HostSilent
+    | TipsRead
+    | ResultsSeen
+    | Asked
+    | Tick
+    | Leave
+)

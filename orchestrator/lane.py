@@ -15,8 +15,8 @@ from orchestrator.core.facts import HostTakenOver
 from orchestrator.core.plan import HostName, Plan
 from orchestrator.core.state import State
 from orchestrator.errors import HostUnreachable, OrchestratorError
-from orchestrator.inbox import Happened, HostSilent, Message, NotPerformed
-from orchestrator.observe import observe
+from orchestrator.inbox import Happened, HostSilent, LaunchesSeen, Message, NotPerformed
+from orchestrator.observe import observe, running_launches
 from orchestrator.perform import Bench, perform
 from orchestrator.site import Site, Sites, Superseded
 
@@ -54,6 +54,7 @@ class Lane:
         self._retry_at = 0.0
         self._failures = 0
         self._taken: Site | None = None
+        self._searched: Site | None = None
         threading.Thread(target=self._probe_on, name=f"probe {host}", daemon=True).start()
 
     def probe(self, plan: Plan, state: State) -> None:
@@ -108,6 +109,11 @@ class Lane:
         if site.taken_from is not None and site is not self._taken:
             self._taken = site
             self._inbox.put(Happened(facts=(HostTakenOver(host=self._host, before=site.taken_from),)))
+        if site is not self._searched:
+            found = running_launches(site, plan, state)
+            self._searched = site
+            if found:
+                self._inbox.put(LaunchesSeen(launches=found))
         self._inbox.put(observe(site, plan, state))
 
     def _silent(self, error: OrchestratorError) -> None:

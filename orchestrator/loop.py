@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from queue import Empty, SimpleQueue
 
 import structlog
 
+from orchestrator import requests as r
 from orchestrator.core import facts as f
 from orchestrator.core.decide import Effect, decide
 from orchestrator.core.facts import Fact
@@ -20,12 +22,14 @@ from orchestrator.core.peaks import with_peaks
 from orchestrator.core.plan import Plan
 from orchestrator.core.state import ImpossibleFact, State
 from orchestrator.core.status import DaemonStatus, Status, status
-from orchestrator.errors import JournalError
+from orchestrator.errors import JournalBlocked, JournalError
+from orchestrator.holding import Hold
 from orchestrator.inbox import (
     Asked,
     Happened,
     HostAnswered,
     HostSilent,
+    LaunchesSeen,
     Leave,
     Message,
     NotPerformed,
@@ -68,6 +72,8 @@ class Hooks:
     tick: Callable[[View], None]
     changed: Callable[[View], None]
     turned: Callable[[float], None] = lambda took_s: None
+    held: Callable[[View], None] = lambda view: None
+    """The daemon begins to hold every action (`view.daemon.held` says why), or goes on."""
 
 
 class Loop:
@@ -80,6 +86,7 @@ class Loop:
         self._inbox = inbox
         self._hooks = hooks
         self._pauses: dict[str, float] = {}
+        self._hold: Hold | None = None
         state, last_entry = journal.replay()
         self._kept_entry = last_entry
         now = time.monotonic()
@@ -105,8 +112,42 @@ class Loop:
             self._hooks.changed(self.view)
             self._hooks.turned(time.monotonic() - begun)
 
+    def begin(self, facts: Iterable[Fact]) -> None:
+        """As `write`, before anything else; a journal that was begun may be full by now."""
+        facts = tuple(facts)
+        try:
+            self.write(facts)
+        except JournalBlocked:
+            if self._hold is None or not self.view.state.token:
+                raise
+            self._hold.keep(facts)
+
+    def end(self, facts: Iterable[Fact]) -> None:
+        """As `write`, at the end, where that can be."""
+        try:
+            self._try_again()
+            self.write(facts)
+            self.keep_snapshot()
+        except JournalBlocked as error:
+            log.warning("not written", reason=error.message)
+
     def write(self, facts: Iterable[Fact]) -> None:
-        """Make facts durable, then fold them. Facts that no longer fit are dropped and logged."""
+        """Make facts durable, then fold them. Facts that no longer fit are dropped and logged.
+
+        Raises:
+            JournalBlocked: nothing was written; every action is held until the journal takes facts again.
+        """
+        if self._hold is not None:
+            raise self._hold.refusal()
+        try:
+            self._write(facts)
+        except JournalBlocked as error:
+            self._hold = Hold(error=error)
+            log.error("holds everything", reason=error.message, hint=self._hold.refusal().hint)
+            self._show_hold()
+            raise
+
+    def _write(self, facts: Iterable[Fact]) -> None:
         state, fitting = self.view.state, []
         for fact in facts:
             try:
@@ -122,6 +163,8 @@ class Loop:
         since = {**self.view.observation.phase_since, **entered}
         observation = replace(self.view.observation, phase_since=since)
         observation = with_ends(observation, fitting, time.monotonic())
+        begun = [fact.workstream for fact in fitting if isinstance(fact, f.LaunchChosen | f.LaunchAdopted)]
+        observation = observation.without_found(begun) if begun else observation
         self.view = replace(self.view, state=state, observation=observation, last_entry=entries[-1].id)
         if self.view.last_entry - self._kept_entry >= SNAPSHOT_EVERY:
             self.keep_snapshot()
@@ -133,6 +176,33 @@ class Loop:
             self._journal.keep_snapshot(self.view.state, self.view.last_entry)
         except JournalError as error:
             log.warning("snapshot", reason=error.message)  # the facts themselves are there
+
+    def _try_again(self) -> None:
+        """Go on where the journal takes facts again, first of all those that had to wait."""
+        hold = self._hold
+        if hold is None or not hold.is_due(self._journal.path):
+            return
+        try:
+            self._write(hold.over())
+        except JournalBlocked as error:
+            hold.failed_again(error)
+            return
+        self._hold = None
+        log.info("goes on", held=hold.reason)
+        self._show_hold()
+
+    def _show_hold(self) -> None:
+        held = self._hold.reason if self._hold else ""
+        self.view = replace(self.view, daemon=replace(self.view.daemon, held=held))
+        self._hooks.held(self.view)
+
+    def _note(self, fact: Fact) -> None:
+        """Write it down, now or as soon as that can be."""
+        try:
+            self.write([fact])
+        except JournalBlocked:
+            assert self._hold is not None
+            self._hold.keep([fact])
 
     def adopt(self, plan: Plan) -> None:
         self.view = replace(self.view, plan=plan)
@@ -156,6 +226,8 @@ class Loop:
                 self._happened(message)
             case NotPerformed(key=key):
                 self._not_performed(key)
+            case LaunchesSeen(launches=launches):
+                self.view = replace(self.view, observation=self.view.observation.with_found(launches))
             case HostAnswered():
                 self._answered(message)
             case HostSilent():
@@ -165,9 +237,10 @@ class Loop:
             case TipsRead(names=names, tips=tips):
                 self.view = replace(self.view, tips=self.view.tips.replaced(names, tips))
             case Asked():
-                self._hooks.asked(self.view, message)
+                self._asked(message)
             case Tick():
                 self._end_pauses()
+                self._try_again()
                 self._hooks.tick(self.view)
 
     def _happened(self, message: Happened) -> None:
@@ -176,11 +249,21 @@ class Loop:
         except JournalError as error:
             if message.written is not None:
                 message.written.set_exception(error)
-            raise
+            elif self._hold is not None and message.key is None:
+                self._hold.keep(message.facts)
+            if self._hold is None:
+                raise
+            # What it was the end of is done once more when that can be written down: that does no harm.
         if message.key is not None:
             self._in_flight(self.view.observation.in_flight - {message.key})
-        if message.written is not None:
+        if message.written is not None and not message.written.done():
             message.written.set_result(None)
+
+    def _asked(self, message: Asked) -> None:
+        if self._hold is not None and not isinstance(message.request, r.Wait):
+            message.talk.refuse(self._hold.refusal())
+        else:
+            self._hooks.asked(self.view, message)
 
     def _not_performed(self, key: str) -> None:
         if key in self.view.observation.in_flight:
@@ -197,7 +280,7 @@ class Loop:
     def _answered(self, message: HostAnswered) -> None:
         before = self.view.observation.hosts.get(message.host, HostSeen())
         if before.reachable is not True:
-            self.write([f.HostBack(host=message.host, boot_id=message.boot_id)])
+            self._note(f.HostBack(host=message.host, boot_id=message.boot_id))
         self._host_seen(message.host, _seen(message))
         observation = self.view.observation.with_pulses(message.launches, message.asked_at, time.monotonic())
         observation = with_peaks(observation, self.view.state, message.census)
@@ -206,7 +289,7 @@ class Loop:
     def _silent(self, message: HostSilent) -> None:
         before = self.view.observation.hosts.get(message.host, HostSeen())
         if before.reachable is not False:
-            self.write([f.HostLost(host=message.host, reason=message.reason)])
+            self._note(f.HostLost(host=message.host, reason=message.reason))
         self._host_seen(
             message.host, HostSeen(reachable=False, reason=message.reason, boot_id=before.boot_id)
         )
@@ -218,16 +301,21 @@ class Loop:
         )
 
     def _decide(self) -> None:
-        while True:
+        """What could not be written down is not done, and is decided anew."""
+        while self._hold is None:
             view = self.view
             decision = decide(view.plan, view.state, view.observation, time.monotonic())
             if not decision.facts:
-                break
-            self.write(decision.facts)
-        if decision.effects:
-            keys = frozenset(effect.key for effect in decision.effects)
+                self._hand_out(decision.effects)
+                return
+            with suppress(JournalBlocked):
+                self.write(decision.facts)
+
+    def _hand_out(self, effects: tuple[Effect, ...]) -> None:
+        if effects:
+            keys = frozenset(effect.key for effect in effects)
             self._in_flight(self.view.observation.in_flight | keys)
-            self._hooks.effects(self.view, decision.effects)
+            self._hooks.effects(self.view, effects)
 
 
 def _seen(message: HostAnswered) -> HostSeen:

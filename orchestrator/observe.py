@@ -34,6 +34,15 @@ def observe(site: Site, plan: Plan, state: State) -> HostAnswered:
     )
 
 
+def running_launches(site: Site, plan: Plan, state: State) -> tuple[wire.LaunchFound, ...]:
+    """What runs there of the plan's workstreams by somebody else's word; blocks for one round trip."""
+    names = tuple(workstream.name for workstream in plan.on_host(HostName(site.host.name)))
+    known = tuple(record.launch.id for name in names if (record := state.of(name)).launch is not None)
+    request = wire.FindLaunches(place=site.place, workstreams=names, known=known)
+    found: wire.LaunchesFound = site.call(request)
+    return found.launches
+
+
 def _look(
     site: Site, watched: tuple[wire.Watched, ...], folders: tuple[str, ...]
 ) -> tuple[wire.News, tuple[LaunchSeen, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 from typing import IO
 
 from orchestrator.errors import Refused
@@ -27,9 +28,10 @@ def take_lock(paths: StatePaths) -> IO[str]:
             file.seek(0)
             raise Refused(f"a daemon already runs here, with pid {file.read().strip()}.")
         time.sleep(0.02)
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    with suppress(OSError):  # a full disk; the lock counts, the number is for people
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
     return file
 
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from orchestrator import git
 from orchestrator.core.plan import DEFAULT_ROOT, LOCAL, Host, HostName, Plan, Workstream
-from orchestrator.errors import HostUnreachable, Refused
+from orchestrator.errors import CommandFailed, HostUnreachable, Refused
 from orchestrator.git import Git
 from orchestrator.home import Home as Home
 from orchestrator.home import find_home as find_home
 from orchestrator.link import OPEN_DEADLINE_S, Link, open_link
 from orchestrator.settings import CALL_DEADLINE_S
-from orchestrator.wire import Claim, Claimed, LaunchSeen, OpenRepository, Place, Watched
+from orchestrator.wire import Claim, Claimed, Hello, LaunchSeen, OpenRepository, Place, Watched
 
-TRANSFER_DEADLINE_S = 600.0
+TRANSFER_DEADLINE_S = 12 * 3600.0
+"""For a large history on a slow line; `rsh` ends a transfer that does not move long before."""
+
 PLACE_DEADLINE_S = 4.0
 CLOSE_WAIT_S = 2.0
 
@@ -80,23 +83,32 @@ class Site:
         if self.is_local:
             return
         specs = [f"{commit}:refs/orchestrator/start/{commit}" for commit in sorted(set(commits))]
-        git.push(self._transport(), self._url, specs)
         offers = [f"{commit}:refs/heads/{branch}" for branch, commit in branches.items()]
-        if offers:
-            git.push(self._transport(), self._url, offers)
+        with self._over_there():
+            git.push(self._transport(), self._url, specs, timeout_s=TRANSFER_DEADLINE_S)
+            if offers:
+                git.push(self._transport(), self._url, offers, timeout_s=TRANSFER_DEADLINE_S)
 
     def fetch(self, branches: Iterable[str]) -> None:
         """Bring a remote host's branches here, each to its `remote_ref`."""
         specs = [f"+refs/heads/{b}:{self.remote_ref(b)}" for b in branches]
         if specs and not self.is_local:
-            self._transport().run(
-                "fetch",
-                "--no-tags",
-                "--no-write-fetch-head",
-                self._url,
-                *specs,
-                timeout_s=TRANSFER_DEADLINE_S,
-            )
+            options = ("--no-tags", "--no-write-fetch-head")
+            with self._over_there():
+                self._transport().run("fetch", *options, self._url, *specs, timeout_s=TRANSFER_DEADLINE_S)
+
+    @contextmanager
+    def _over_there(self) -> Iterator[None]:
+        """Git cannot tell a host that is gone from a refusal: a failure is the host's if that is silent.
+
+        Raises:
+            HostUnreachable: it is.
+        """
+        try:
+            yield
+        except CommandFailed:
+            self.call(Hello())
+            raise
 
     def remote_ref(self, branch: str) -> str:
         return f"refs/orchestrator/hosts/{self.host.name}/{branch}"
@@ -191,6 +203,8 @@ class Sites:
             attempt.set_exception(error if wanted else Superseded(str(error)))
             return
         if self._is_over(attempt, host, site):
+            if self._claims:
+                self._claims.known(host.name)
             attempt.set_result(site)
         else:
             _close_beside(site.link)
@@ -249,6 +263,7 @@ class Claims:
         self._daemon = secrets.token_hex(8)
         self._fences: dict[HostName, int] = {}
         self._taking: set[HostName] = set()
+        self._put_out: dict[HostName, str] = {}
 
     def take_over(self, host: HostName) -> None:
         """Let nobody be in the way of the next claim."""
@@ -276,4 +291,10 @@ class Claims:
             raise Refused(no.message.replace("this host", f"host {host.name}"), hint or None) from None
         self._fences[host.name] = claimed.fence
         self._taking.discard(host.name)
-        return claimed.taken_from
+        if claimed.taken_from is not None:
+            self._put_out[host.name] = claimed.taken_from
+        return self._put_out.get(host.name)
+
+    def known(self, host: HostName) -> None:
+        """An attempt that nobody wanted any more may have taken it: only a site that is open tells so."""
+        self._put_out.pop(host, None)

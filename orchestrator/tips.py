@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator import git
 from orchestrator.core.plan import LOCAL, CommitId, HostName, Plan, Workstream
 from orchestrator.errors import OrchestratorError
 from orchestrator.git import Git
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from orchestrator.desk import Desk
@@ -23,24 +28,64 @@ def read_tips(
     """Each workstream's committed tip; one whose branch does not exist yet has no entry.
 
     Commits of other hosts are brought here, and the local branch of the same name follows them where
-    that loses nothing. `reachable_only` leaves out workstreams whose host does not answer.
+    that loses nothing. All hosts are asked at once. `reachable_only` leaves out workstreams whose host
+    does not answer.
 
     Raises:
         HostUnreachable: a host does not answer, and `reachable_only` is False.
     """
-    workstreams = [w for w in desk.plan.workstreams.values() if names is None or w.name in names]
-    heads = git.branches(desk.home.git, [w.branch for w in workstreams])
-    found: dict[str, str] = {w.name: heads[w.branch] for w in workstreams if w.branch in heads}
-    for host in dict.fromkeys(w.host for w in workstreams if w.host != LOCAL):
-        group = [w for w in workstreams if w.host == host]
+    found: dict[str, CommitId] = {}
+    for host, tips in tips_by_host(desk, names).items():
+        if not isinstance(tips, OrchestratorError):
+            found |= tips
+        elif reachable_only:
+            desk.say(f"{host}: {tips.message}")
+        else:
+            raise tips
+    return {name: found[name] for name in desk.plan.workstreams if name in found}
+
+
+def tips_by_host(
+    desk: Desk, names: Collection[str] | None = None
+) -> dict[HostName, dict[str, CommitId] | OrchestratorError]:
+    """As `read_tips`, for each host apart: one that does not answer delays nobody's answer but the last."""
+    groups: dict[HostName, list[Workstream]] = {}
+    for workstream in desk.plan.workstreams.values():
+        if names is None or workstream.name in names:
+            groups.setdefault(workstream.host, []).append(workstream)
+    found = _at_once({host: partial(_tips_of, desk, host, group) for host, group in groups.items()})
+    for host, tips in found.items():
+        if host != LOCAL and not isinstance(tips, OrchestratorError):
+            _follow(desk.home.git, {desk.plan.workstream(name).branch: tip for name, tip in tips.items()})
+    return found
+
+
+def _at_once(asked: Mapping[HostName, Callable[[], T]]) -> dict[HostName, T]:
+    """The answers, each from a thread of its own, which keeps nobody from leaving by Ctrl-C."""
+    futures: dict[HostName, Future[T]] = {host: Future() for host in asked}
+
+    def ask(host: HostName) -> None:
         try:
-            found |= _fetched(desk, host, group)
-        except OrchestratorError as error:
-            if not reachable_only:
-                raise
-            desk.say(f"{host}: {error.message}")
-            found = {name: tip for name, tip in found.items() if desk.plan.workstream(name).host != host}
-    return {w.name: CommitId(found[w.name]) for w in workstreams if w.name in found}
+            futures[host].set_result(asked[host]())
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits
+            futures[host].set_exception(error)
+
+    for host in asked:
+        threading.Thread(target=ask, args=(host,), name=f"tips {host}", daemon=True).start()
+    return {host: future.result() for host, future in futures.items()}
+
+
+def _tips_of(
+    desk: Desk, host: HostName, group: Sequence[Workstream]
+) -> dict[str, CommitId] | OrchestratorError:
+    heads = git.branches(desk.home.git, [w.branch for w in group])
+    found: dict[str, CommitId] = {w.name: CommitId(heads[w.branch]) for w in group if w.branch in heads}
+    if host == LOCAL:
+        return found
+    try:
+        return found | _fetched(desk, host, group)
+    except OrchestratorError as error:
+        return error
 
 
 def known_tips(home: Home, plan: Plan) -> dict[str, CommitId]:
@@ -59,7 +104,7 @@ def tip_refs(workstream: Workstream) -> tuple[str, ...]:
     return (f"refs/orchestrator/hosts/{workstream.host}/{workstream.branch}", head)
 
 
-def _fetched(desk: Desk, host: HostName, group: Sequence[Workstream]) -> dict[str, str]:
+def _fetched(desk: Desk, host: HostName, group: Sequence[Workstream]) -> dict[str, CommitId]:
     from orchestrator.wire import ReadTips  # not for `status` without a daemon
 
     site = desk.site(host)
@@ -70,8 +115,7 @@ def _fetched(desk: Desk, host: HostName, group: Sequence[Workstream]) -> dict[st
     if moved:
         site.fetch(moved)
         here = _mirrored(desk.home.git, site, there)
-    _follow(desk.home.git, here)
-    return {w.name: here[w.branch] for w in group if w.branch in here}
+    return {w.name: CommitId(here[w.branch]) for w in group if w.branch in here}
 
 
 def _mirrored(repository: Git, site: Site, branches: Collection[str]) -> dict[str, str]:

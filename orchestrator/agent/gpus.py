@@ -6,8 +6,10 @@ along, and the agent must stay one that can be ended.
 
 from __future__ import annotations
 
+import math
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import threading
@@ -55,6 +57,8 @@ class GpuWatch:
     _due_at: float = 0.0
     _began_at: float | None = None
     _looked: threading.Event = field(default_factory=threading.Event)
+    _mig: tuple[int, ...] = ()
+    _listed_at: float = -math.inf
 
     def read(self) -> Census:
         """What the last look saw; begins another when one is due."""
@@ -75,6 +79,12 @@ class GpuWatch:
         self._looked.wait(wait_s)
         return self.read()
 
+    def _divided(self, now: float) -> tuple[int, ...]:
+        """Asked for seldom: it changes by hand only."""
+        if now >= self._listed_at + SEARCHED_AGAIN_S:
+            self._mig, self._listed_at = divided_devices(), now
+        return self._mig
+
     def _answer(self, now: float) -> Census:
         known = self._known
         if known is None or not known.driver:
@@ -86,7 +96,7 @@ class GpuWatch:
     def _look(self) -> None:
         began = self.clock()
         try:
-            seen = Census(age_s=0.0, gpus=take_census())
+            seen = Census(age_s=0.0, gpus=take_census(), divided=self._divided(began))
         except _NoDriver:
             seen = Census(driver=False)
         except _Failed as error:
@@ -113,13 +123,29 @@ def take_census() -> tuple[Gpu, ...]:
     return tuple(replace(gpu, processes=tuple(computing.get(gpu.uuid, ()))) for gpu in map(_gpu, rows))
 
 
+def divided_devices() -> tuple[int, ...]:
+    """Those below which `nvidia-smi -L` lists MIG devices. Raises as `take_census`."""
+    divided, index = [], None
+    for line in _answered("-L").splitlines():
+        device = re.match(r"GPU (\d+):", line)
+        index = int(device[1]) if device else index
+        if index is not None and re.match(r"\s+MIG .*\(UUID: ", line):
+            divided.append(index)
+    return tuple(dict.fromkeys(divided))
+
+
 def _queried(query: str, fields: Sequence[str]) -> list[list[str]]:
+    text = _answered(f"{query}={','.join(fields)}", "--format=csv,noheader,nounits")
+    rows = [[cell.strip() for cell in line.split(",", len(fields) - 1)] for line in text.splitlines() if line]
+    return [row for row in rows if len(row) == len(fields)]
+
+
+def _answered(*arguments: str) -> str:
     program = shutil.which(PROGRAM)
     if program is None:
         raise _NoDriver
-    argv = [program, f"{query}={','.join(fields)}", "--format=csv,noheader,nounits"]
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=LOOK_LIMIT_S, check=False)
+        done = subprocess.run([program, *arguments], capture_output=True, timeout=LOOK_LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
         raise _Failed(f"{PROGRAM} did not answer within {LOOK_LIMIT_S:.0f} s") from None
     except OSError as error:
@@ -130,8 +156,7 @@ def _queried(query: str, fields: Sequence[str]) -> list[list[str]]:
     if done.returncode != 0:
         said = (text + done.stderr.decode("utf-8", "replace")).strip().partition("\n")[0]
         raise _Failed(f"{PROGRAM} exited with status {done.returncode}: {said[:200]}")
-    rows = [[cell.strip() for cell in line.split(",", len(fields) - 1)] for line in text.splitlines() if line]
-    return [row for row in rows if len(row) == len(fields)]
+    return text
 
 
 def _gpu(row: Sequence[str]) -> Gpu:

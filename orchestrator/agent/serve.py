@@ -32,6 +32,7 @@ from orchestrator.wire import (
     CommitWork,
     DumpStacks,
     Failure,
+    FindLaunches,
     ForgetKept,
     HashResults,
     Hello,
@@ -68,48 +69,72 @@ Emit = Callable[[object], None]
 Handler = Callable[[Any, Emit], object]
 
 
+_Answer = Callable[..., object]
+
+
 def handlers() -> dict[type, Handler]:
     """What answers each request: `(request, emit)` to the reply, `emit` sending items before it."""
     ownership = Ownership()
+    single = {**_looking(ownership), **_reading(), **_changing(ownership.guarded)}
+    return _streaming(ownership.guarded) | {kind: _without_items(answer) for kind, answer in single.items()}
+
+
+def _looking(ownership: Ownership) -> dict[type, _Answer]:
+    """What remembers something between requests."""
     gpus = GpuWatch()
     seeing = HostLook(Watch(), gpus)
-    mine = ownership.guarded
-    single: dict[type, Callable[[Any], object]] = {
-        Hello: host.hello,
-        Inspect: host.inspect,
+    return {
         OpenRepository: ownership.open_repository,
         Claim: _claiming(ownership),
+        Probe: seeing.probe,
+        Look: ownership.marking(Looks(seeing).look),
+        ReadGpus: lambda _: gpus.latest(),
+    }
+
+
+def _reading() -> dict[type, _Answer]:
+    """What everybody may ask; the runs of `keepalive` are whose id one knows."""
+    return {
+        Hello: host.hello,
+        Inspect: host.inspect,
         ReadTips: repository.read_tips,
         ReadToolchain: _late("toolchain", "read_toolchain"),
         ReadChanges: repository.read_changes,
         ReadUncommitted: _late("uncommitted", "read_uncommitted"),
-        PushBranch: mine(repository.push_branches),
-        Probe: seeing.probe,
-        Look: ownership.marking(Looks(seeing).look),
-        ReadGpus: lambda _: gpus.latest(),
         ReadMetrics: read_metrics,
+        FindLaunches: _late("running", "find_launches"),
         ReadOutcome: _late("outcome", "read_outcome"),
         ReadLog: _late("logs", "read_log"),
-        DumpStacks: mine(_late("stacks", "dump")),
         Capture: _late("panes", "capture"),
-        Type: mine(_late("panes", "type_text")),
-        CloseSessions: mine(_late("panes", "close_sessions")),
-        CleanWorkstream: mine(_late("cleaning", "clean")),
-        Prune: mine(_late("pruning", "prune")),
-        CommitWork: mine(_late("saving", "commit_work")),
         RunKept: _late("kept", "run_kept"),
         ReadKept: _late("kept", "read_kept"),
         StopKept: _late("kept", "stop_kept"),
         ForgetKept: _late("kept", "forget_kept"),
     }
-    streamed: dict[type, Handler] = {
+
+
+def _changing(mine: Callable[[_Answer], _Answer]) -> dict[type, _Answer]:
+    """What only the owner may ask."""
+    return {
+        PushBranch: mine(repository.push_branches),
+        DumpStacks: mine(_late("stacks", "dump")),
+        Type: mine(_late("panes", "type_text")),
+        CloseSessions: mine(_late("panes", "close_sessions")),
+        CleanWorkstream: mine(_late("cleaning", "clean")),
+        Prune: mine(_late("pruning", "prune")),
+        CommitWork: mine(_late("saving", "commit_work")),
+    }
+
+
+def _streaming(mine: Callable[[_Answer], _Answer]) -> dict[type, Handler]:
+    """What answers with items before its reply."""
+    return {
         Start: mine(_late("starting", "start")),
         Stop: mine(_late("launches", "stop")),
         RunGates: mine(_late("gates", "run_gates")),
         ListResults: _late("results", "list_results"),
         HashResults: _late("results", "hash_results"),
     }
-    return streamed | {kind: _without_items(answer) for kind, answer in single.items()}
 
 
 def _claiming(ownership: Ownership) -> Callable[[Claim], Claimed]:

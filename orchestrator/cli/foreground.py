@@ -22,19 +22,14 @@ if TYPE_CHECKING:
 def run_in_foreground(here: Here, plan: Plan, request: Up, *, as_json: bool) -> NoReturn:
     """Ends this process when the daemon was told to leave."""
     from orchestrator.daemon import leave_now, serve
+    from orchestrator.log_sink import log_to
 
     if here.client.is_running():
         raise Refused("a daemon runs already.", "orchestrator down ends it; or leave out --foreground")
-    _log_to_stderr()
+    log_to(sys.stderr)
     threading.Thread(target=_ask, args=(here, plan, request, as_json), name="up", daemon=True).start()
     serve(here.plan_file)
     leave_now(ExitStatus.INTERRUPTED if _why_it_left(here) == "SIGINT" else ExitStatus.DONE)
-
-
-def _log_to_stderr() -> None:
-    import structlog
-
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 def _ask(here: Here, plan: Plan, request: Up, as_json: bool) -> None:

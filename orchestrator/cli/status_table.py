@@ -80,10 +80,17 @@ def footer(document: Document) -> list[str]:
         for w in document["workstreams"]
         if (w.get("synced") or {}).get("reason")
     ]
-    daemon = [] if document["daemon"]["running"] else ["no daemon runs; start it with: orchestrator up"]
+    daemon = _daemon(document["daemon"])
     troubles = [one_line(trouble) for trouble in document.get("troubles", ())]
     notes = [*silent, *unsynced, *troubles, *capacity_lines(document)]
     return ["", *waves, *_conflicts(ahead, overlaps), *notes, *daemon]
+
+
+def _daemon(daemon: Document) -> list[str]:
+    if not daemon["running"]:
+        return ["no daemon runs; start it with: orchestrator up"]
+    held = daemon.get("held")
+    return [f"the daemon holds everything, and goes on by itself: {one_line(held)}"] if held else []
 
 
 def so_far(wave: Document) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.core import facts as f
+from orchestrator.core.adopting import SHELL_STAGE, stage_of_found
 from orchestrator.core.facts import Fact, LaunchId
 from orchestrator.core.line import Line, line
 from orchestrator.core.liveness import stands_still, watched_silence_s
@@ -24,9 +25,6 @@ from orchestrator.core.state import (
     Wanted,
     WorkstreamRecord,
 )
-
-SHELL_STAGE = "shell"
-"""The stage of a workstream without a command: a shell that people type into."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +110,7 @@ def _fact_due(state: State, observation: Observation, workstream: Workstream, tu
     record = state.of(workstream.name)
     match record.phase:
         case Wanted():
-            return _turn(state, workstream, record, turns)
+            return _adoption(observation, workstream, record) or _turn(state, workstream, record, turns)
         case Running():
             return (
                 _end_seen(observation, workstream, record)
@@ -125,6 +123,30 @@ def _fact_due(state: State, observation: Observation, workstream: Workstream, tu
             return _verdict(workstream, record)
         case _:
             return None
+
+
+def _adoption(
+    observation: Observation, workstream: Workstream, record: WorkstreamRecord
+) -> f.LaunchAdopted | None:
+    """What runs already is taken over; what is not as the plan has it is left to the refusal of a start."""
+    found = observation.found.get(workstream.name)
+    index = stage_of_found(workstream, found) if found is not None else None
+    if found is None or index is None or not observation.reachable(workstream.host):
+        return None
+    if record.launch is not None and record.launch.id == found.launch:
+        return None
+    return f.LaunchAdopted(
+        workstream=workstream.name,
+        launch=LaunchId(found.launch),
+        host=workstream.host,
+        stage=found.stage,
+        index=index,
+        attempt=found.attempt,
+        worktree=found.worktree,
+        tip=found.tip,
+        port=found.port,
+        gpus=found.gpus,
+    )
 
 
 def _turn(

@@ -42,13 +42,14 @@ class Census:
     """The last look at the devices, `age_s` seconds ago; None: the first is still under way.
 
     `driver` is False where there is none; `error` says why the last look failed. A failed look leaves
-    the devices as they were seen before.
+    the devices as they were seen before. `divided` are devices that MIG splits into instances.
     """
 
     driver: bool = True
     age_s: float | None = None
     error: str = ""
     gpus: tuple[Gpu, ...] = ()
+    divided: tuple[int, ...] = ()
 
     @property
     def is_pending(self) -> bool:

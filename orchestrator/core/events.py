@@ -20,6 +20,10 @@ class Event(Enum):
     HOST_LOST = "host-lost"
     HOST_BACK = "host-back"
     DISK_FULL = "disk-full"
+    SYNC_FAILED = "sync-failed"
+    SYNC_BACK = "sync-back"
+    JOURNAL_HELD = "journal-held"
+    JOURNAL_BACK = "journal-back"
 
 
 USUAL_EVENTS = tuple(event for event in Event if event not in (Event.DONE, Event.HOST_BACK))

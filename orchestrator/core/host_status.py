@@ -85,6 +85,12 @@ def gpu_note(host: Host, census: Census | None) -> str:
     why = unseen(host, census)
     if why and not census.is_pending:
         return f"no GPU is given: {why}"
+    split = [str(index) for index in host.gpus if index in census.divided]
+    if split:
+        return (
+            f"GPU {', '.join(split)} is divided by MIG: a lease is of the whole device, and a run sees its "
+            f"first instance only; give instances by `env` and `slots` instead of `gpu`"
+        )
     absent = [str(index) for index in host.gpus if census.gpu(index) is None]
     return f"its driver does not show GPU {', '.join(absent)}" if absent and not why else ""
 

@@ -9,14 +9,11 @@ from orchestrator.core import facts as f
 from orchestrator.core.events import Event
 from orchestrator.core.facts import Fact
 from orchestrator.core.gating import Outcome, Tips, WaveState, to_land, wave_state
-from orchestrator.core.observation import Observation, advance_counter
-from orchestrator.core.plan import LOCAL, Plan, WaveNumber, Workstream
+from orchestrator.core.observation import HostSeen, Observation, advance_counter
+from orchestrator.core.plan import LOCAL, Host, Plan, WaveNumber, Workstream
 from orchestrator.core.state import State
 from orchestrator.core.status import state_in_words
-
-GIB = 1024**3
-DISK_FULL_BYTES = 1 * GIB
-DISK_FREE_AGAIN_BYTES = 3 * GIB // 2
+from orchestrator.core.waiting import disk_floor_bytes, lacking_disk
 
 TEXT_LIMIT = 300
 
@@ -46,12 +43,13 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """Something that is so for a while. It is told once for each `mark`; None: it is over."""
+    """Something that is so for a while. It is told once for each `mark`; None: it is over, told as `back`."""
 
     event: Event
     subject: str
     mark: str | None
     text: str = ""
+    back: Event | None = None
 
 
 Told = Mapping[tuple[Event, str], str]
@@ -87,20 +85,23 @@ def notice_of(fact: Fact, at: float) -> Notice | None:
 
 
 def conditions(plan: Plan, state: State, observation: Observation, tips: Tips, now: float) -> list[Condition]:
-    """What no fact says: who is stalled, and which waves could land. `now` is monotonic."""
+    """What no fact says: who is stalled, what is full, and which waves could land. `now` is monotonic."""
     stalled = (_stalled(plan, state, observation, w, now) for w in plan.workstreams.values())
+    unsynced = (_unsynced(state, observation, w) for w in plan.workstreams.values())
+    full = (_full(host, observation.hosts.get(host.name, HostSeen())) for host in plan.hosts.values())
     ready = (_ready(plan, state, tips, number) for number in plan.waves)
-    return [one for one in (*stalled, *ready) if one is not None]
+    return [one for one in (*stalled, *unsynced, *full, *ready) if one is not None]
 
 
-def disk_condition(free_bytes: int) -> Condition | None:
-    """None between the two limits: what was true before still is."""
-    if free_bytes < DISK_FULL_BYTES:
-        text = f"{free_bytes / GIB:.1f} GiB left under the repository"
-        return Condition(event=Event.DISK_FULL, subject=LOCAL, mark="full", text=text)
-    if free_bytes > DISK_FREE_AGAIN_BYTES:
-        return Condition(event=Event.DISK_FULL, subject=LOCAL, mark=None)
-    return None
+def hold_condition(held: str) -> Condition:
+    """Of the daemon itself; `held` is why it can write nothing down, or empty."""
+    return Condition(
+        event=Event.JOURNAL_HELD,
+        subject=LOCAL,
+        mark="held" if held else None,
+        text=held,
+        back=Event.JOURNAL_BACK,
+    )
 
 
 def news(found: list[Condition], told: Told, at: float) -> tuple[list[Notice], Told]:
@@ -109,7 +110,8 @@ def news(found: list[Condition], told: Told, at: float) -> tuple[list[Notice], T
     for one in found:
         key = (one.event, one.subject)
         if one.mark is None:
-            after.pop(key, None)
+            if after.pop(key, None) is not None and one.back is not None:
+                notices.append(_notice(one.back, one.subject, one.text, at))
         elif after.get(key) != one.mark:
             after[key] = one.mark
             notices.append(_notice(one.event, one.subject, one.text, at))
@@ -157,6 +159,34 @@ def _stalled(
     # Ages begin anew with each daemon; what the worker counts itself does not.
     mark = f"{launch.id} {advance_counter(pulse.seen)}"
     return Condition(event=Event.STALLED, subject=workstream.name, mark=mark, text=reason)
+
+
+def _unsynced(state: State, observation: Observation, workstream: Workstream) -> Condition | None:
+    """One outage, whatever its causes: each pull of it fails anew. A silent host is told as such."""
+    record = state.of(workstream.name)
+    if record.cleaned:
+        return None
+    seen = observation.synced.get(workstream.name)
+    return Condition(
+        event=Event.SYNC_FAILED,
+        subject=workstream.name,
+        mark="failed" if record.sync.failed else None,
+        text=(seen.reason if seen else "") if record.sync.failed else "",
+        back=Event.SYNC_BACK,
+    )
+
+
+def _full(host: Host, seen: HostSeen) -> Condition | None:
+    """None between the floor and half as much again, and of a silent host: what was true before still is."""
+    if seen.disk is None or not seen.reachable:
+        return None
+    lack = lacking_disk(host, seen.disk)
+    if lack:
+        text = f"{lack}; nothing new starts there"
+        return Condition(event=Event.DISK_FULL, subject=host.name, mark="full", text=text)
+    if 2 * seen.disk.free_bytes > 3 * disk_floor_bytes(host, seen.disk):
+        return Condition(event=Event.DISK_FULL, subject=host.name, mark=None)
+    return None
 
 
 def _ready(plan: Plan, state: State, tips: Tips, number: WaveNumber) -> Condition | None:

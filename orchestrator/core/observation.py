@@ -6,9 +6,10 @@ standard library.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from orchestrator.core.adopting import Found, LaunchFound
 from orchestrator.core.devices import Census, Disk
 from orchestrator.core.divergence import Reports
 
@@ -169,7 +170,8 @@ class Observation:
     """Everything known at one moment. `phase_since` holds when each phase was entered.
 
     `in_flight` holds the keys of actions handed out and not yet answered, `gpu_peaks` the most MiB that
-    each launch was seen to hold on one device, `ended_at` when launches were last seen to end.
+    each launch was seen to hold on one device, `ended_at` when launches were last seen to end, `found` what
+    ran already when its host was connected to, for as long as nothing was launched since.
     """
 
     hosts: Mapping[str, HostSeen] = field(default_factory=dict)
@@ -179,6 +181,7 @@ class Observation:
     synced: Mapping[str, SyncSeen] = field(default_factory=dict)
     gpu_peaks: Mapping[str, int] = field(default_factory=dict)
     ended_at: Mapping[str, float] = field(default_factory=dict)
+    found: Found = field(default_factory=dict)
 
     def reachable(self, host: str) -> bool:
         return self.hosts.get(host, _UNSEEN).reachable is True
@@ -189,6 +192,13 @@ class Observation:
     def with_results(self, workstream: str, seen: SyncSeen) -> Observation:
         before = self.synced.get(workstream)
         return replace(self, synced={**self.synced, workstream: before.after(seen) if before else seen})
+
+    def with_found(self, found: tuple[LaunchFound, ...]) -> Observation:
+        return replace(self, found={**self.found, **{one.workstream: one for one in found}})
+
+    def without_found(self, workstreams: Iterable[str]) -> Observation:
+        gone = set(workstreams)
+        return replace(self, found={name: one for name, one in self.found.items() if name not in gone})
 
     def with_pulses(self, seen: tuple[LaunchSeen, ...], asked_at: float, now: float) -> Observation:
         """A launch that is being started may be unknown still: that is no sight of it."""

@@ -25,6 +25,13 @@ GAPS_S = ((20, 900.0), (10, 300.0), (5, 60.0))
 
 Key = tuple[Event, str]
 
+_RETURNS = {
+    Event.HOST_BACK: (Event.HOST_LOST, "it answers again"),
+    Event.SYNC_BACK: (Event.SYNC_FAILED, "they are pulled again"),
+    Event.JOURNAL_BACK: (Event.JOURNAL_HELD, "it goes on"),
+}
+"""What ends before anybody was told of it is told in one line."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
@@ -53,9 +60,10 @@ def put(box: Box, notices: Iterable[Notice], wanted: Collection[str]) -> Box:
     """The box with what is `wanted` in it; its size is bounded by the plan's, not by how much happens."""
     waiting = dict(box.waiting)
     for notice in notices:
-        key, lost = (notice.event, notice.subject), (Event.HOST_LOST, notice.subject)
-        if notice.event is Event.HOST_BACK and lost in waiting:
-            waiting[lost] = replace(waiting[lost], text="it answers again")
+        key = (notice.event, notice.subject)
+        lost, returned = _RETURNS.get(notice.event, (notice.event, ""))
+        if returned and (lost, notice.subject) in waiting:
+            waiting[lost, notice.subject] = replace(waiting[lost, notice.subject], text=returned)
         elif notice.event.value in wanted:
             waiting[key] = waiting[key].and_then(notice) if key in waiting else notice
     return replace(box, waiting=waiting)

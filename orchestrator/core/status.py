@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from orchestrator.core import facts as f
+from orchestrator.core.adopting import SHELL_STAGE
 from orchestrator.core.causes import end_in_words
-from orchestrator.core.decide import SHELL_STAGE
 from orchestrator.core.gating import Tips, wave_state
 from orchestrator.core.host_status import HostStatus, host_status
 from orchestrator.core.line import Line, line
@@ -108,8 +108,11 @@ class ForeseenStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStatus:
+    """`held` says why it begins and ends nothing now: it cannot write down what it does. Mostly empty."""
+
     running: bool
     pid: int | None
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,22 +268,25 @@ def state_in_words(
             return "running", _joined(judged, _host_silence(observation, record))
         case Stopping(then=then):
             return "running", _joined(_stopping(record, then), _host_silence(observation, record))
-        case Held(unmet=unmet, repeats=True):
-            return "held", "; ".join(unmet) + "; orchestrator resume repeats the stage"
-        case Held(unmet=unmet):
-            return "held", "; ".join(unmet)
+        case Held() | Done() | Failed() | Stopped() | Merged():
+            return _over(record.phase)
+        case _ as never:
+            assert_never(never)
+
+
+def _over(phase: Held | Done | Failed | Stopped | Merged) -> tuple[str, str]:
+    """Of what goes on only when somebody says so."""
+    match phase:
+        case Held(unmet=unmet, repeats=repeats):
+            return "held", "; ".join(unmet) + ("; orchestrator resume repeats the stage" if repeats else "")
         case Done():
             return "done", ""
-        case Failed(reason=reason, launched=False):
-            return "failed", f"{reason}; orchestrator up tries again"
-        case Failed(reason=reason):
-            return "failed", reason
+        case Failed(reason=reason, launched=launched):
+            return "failed", reason if launched else f"{reason}; orchestrator up tries again"
         case Stopped(reason=reason):
             return "stopped", reason
         case Merged(wave=wave):
             return "merged", f"in wave {wave}"
-        case _ as never:
-            assert_never(never)
 
 
 def _why_idle(state: State, workstream: Workstream) -> str:

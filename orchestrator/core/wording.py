@@ -31,11 +31,23 @@ _WORDS: dict[Event, tuple[str, str, Level]] = {
     Event.WAITING_FOR_INPUT: ("{names} waits for input", "{n} workers wait for input: {names}", "warning"),
     Event.HOST_LOST: ("host {names} was lost", "{n} hosts were lost: {names}", "failure"),
     Event.DISK_FULL: ("the disk of {names} is full", "{n} disks are full: {names}", "failure"),
+    Event.JOURNAL_HELD: ("the daemon on {names} holds everything", "{n} daemons hold everything", "failure"),
+    Event.SYNC_FAILED: (
+        "results of {names} are not pulled",
+        "results of {n} workers are not pulled: {names}",
+        "failure",
+    ),
     Event.GATES_RED: ("{names}: gates are red", "gates of {n} are red: {names}", "failure"),
     Event.DONE: ("{names} is done", "{n} workers are done: {names}", "success"),
     Event.WAVE_READY: ("{names} is ready to land", "{n} waves are ready to land: {names}", "success"),
     Event.LANDED: ("{names} landed", "{n} waves landed: {names}", "success"),
     Event.ROLLED_BACK: ("{names} was rolled back", "{n} waves were rolled back: {names}", "warning"),
+    Event.JOURNAL_BACK: ("the daemon on {names} goes on", "{n} daemons go on", "success"),
+    Event.SYNC_BACK: (
+        "results of {names} are pulled again",
+        "results of {n} workers are pulled again: {names}",
+        "success",
+    ),
     Event.HOST_BACK: ("host {names} answers again", "{n} hosts answer again: {names}", "success"),
 }
 """For one subject, for several, and how bad it is; what is first here is told first."""

@@ -17,7 +17,7 @@ from orchestrator.errors import CommandFailed, HostUnreachable, OrchestratorErro
 from orchestrator.forecast.cache import ForecastCache
 from orchestrator.forecast.model import Branch, LeftOut
 from orchestrator.git import Git
-from orchestrator.tips import known_tips, read_tips
+from orchestrator.tips import known_tips, tips_by_host
 from orchestrator.wire import ReadUncommitted, Uncommitted
 
 SNAPSHOT_DEADLINE_S = 120.0
@@ -69,19 +69,22 @@ def _branch(workstream: Workstream, tip: str, work: str | None) -> Branch:
 
 def _tips(desk: Desk, reach: Reach, reading: Reading) -> tuple[Mapping[str, str], set[HostName]]:
     """The tips, and the hosts that did not answer: for them those last known here."""
+    hosts = dict.fromkeys(w.host for w in desk.plan.workstreams.values())
+    asked = [host for host in hosts if host == LOCAL or reach(host)]
+    answers = tips_by_host(desk, [w.name for w in desk.plan.workstreams.values() if w.host in asked])
     tips: dict[str, str] = {}
     silent: set[HostName] = set()
-    for host in dict.fromkeys(w.host for w in desk.plan.workstreams.values()):
-        names = [w.name for w in desk.plan.on_host(host)]
-        try:
-            if host != LOCAL and not reach(host):
-                raise HostUnreachable(f"{host} does not answer")
-            tips |= read_tips(desk, names)
-        except HostUnreachable as error:
+    for host in hosts:
+        answer = answers.get(host, HostUnreachable(f"{host} does not answer"))
+        if not isinstance(answer, OrchestratorError):
+            tips |= answer
+        elif isinstance(answer, HostUnreachable):
             silent.add(host)
             known = known_tips(desk.home, desk.plan)
-            tips |= {name: known[name] for name in names if name in known}
-            reading.notes.append(f"{error.message}; the last known tips of its branches count")
+            tips |= {w.name: known[w.name] for w in desk.plan.on_host(host) if w.name in known}
+            reading.notes.append(f"{answer.message}; the last known tips of its branches count")
+        else:
+            raise answer
     return tips, silent
 
 

@@ -59,6 +59,7 @@ def push(
     *,
     atomic: bool = False,
     leases: Mapping[str, str] | None = None,
+    timeout_s: float = PUSH_TIMEOUT_S,
 ) -> dict[str, str]:
     """Push; the answer is the reason for each destination ref that was refused.
 
@@ -71,7 +72,7 @@ def push(
     options += [f"--force-with-lease={ref}:{oid}" for ref, oid in (leases or {}).items()]
     output = git.run(
         "push", "--porcelain", "--no-verify", *options, "--", remote, *refspecs,
-        ok=(0, 1), timeout_s=PUSH_TIMEOUT_S,
+        ok=(0, 1), timeout_s=timeout_s,
     )  # fmt: skip
     updates = [line.split("\t") for line in output.stdout.split("\n") if line.count("\t") == 2]
     if output.code != 0 and not any(flag == "!" for flag, _, _ in updates):

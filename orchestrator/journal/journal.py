@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
 from orchestrator.codec import plain_fields
 from orchestrator.core.facts import Fact
 from orchestrator.core.state import State
-from orchestrator.errors import JournalError
+from orchestrator.errors import JournalBlocked, JournalError
 from orchestrator.journal import snapshot
 from orchestrator.journal.archive import archived_entries
 from orchestrator.journal.entry import SALVAGE, Entry, read_entry
@@ -39,6 +40,10 @@ class Journal:
         self._connection = connection
         self._path = path
 
+    @property
+    def path(self) -> Path:
+        return self._path
+
     @classmethod
     def open(cls, path: Path) -> Journal:
         """Open for writing, creating it if absent.
@@ -52,7 +57,8 @@ class Journal:
             connection.execute("PRAGMA synchronous=FULL")
             version = _check_version(connection, path)
             connection.executescript(_TABLES + snapshot.TABLE)
-            connection.execute(f"PRAGMA user_version={max(version, FIRST_VERSION)}")
+            if version < FIRST_VERSION:  # even to write the same again needs room
+                connection.execute(f"PRAGMA user_version={FIRST_VERSION}")
             path.chmod(0o600)
         except sqlite3.Error as error:
             raise JournalError(f"cannot open the journal {path}: {error}", _hint(error)) from error
@@ -74,12 +80,14 @@ class Journal:
         """Write facts durably, all or none. Blocks for one disk flush.
 
         Raises:
+            JournalBlocked: the disk does not take them now; nothing was written.
             JournalError: they could not be written; nothing was.
         """
         stamp = at.astimezone(timezone.utc).isoformat(timespec="milliseconds")
         bodies = [(fact, json.dumps(plain_fields(fact), ensure_ascii=False)) for fact in facts]
         insert = "INSERT INTO facts (at, kind, body) VALUES (?, ?, ?)"
         written = []
+        self._roll_back()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for fact, body in bodies:
@@ -87,11 +95,17 @@ class Journal:
                 written.append(Entry(id=cursor.lastrowid or 0, at=stamp, fact=fact))
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
+            self._roll_back()
+            kind = JournalBlocked if _may_pass(error) else JournalError
+            text = f"cannot write to the journal {self._path}: {error}"
+            raise kind(text, _hint(error, "")) from error
+        return tuple(written)
+
+    def _roll_back(self) -> None:
+        """Also what an earlier failure left open; a disk that fails may not even let go."""
+        with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            text = f"cannot write to the journal {self._path}: {error}"
-            raise JournalError(text, _hint(error, "")) from error
-        return tuple(written)
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """The facts written after the entry with id `after`, in order.
@@ -148,8 +162,29 @@ _MAKE_ROOM = "make room on that disk and run it again: nothing that was written 
 
 
 def _hint(error: sqlite3.Error, otherwise: str = SALVAGE) -> str:
-    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return _MAKE_ROOM if full else otherwise
+    return _MAKE_ROOM if _code(error) == sqlite3.SQLITE_FULL else otherwise
+
+
+_PASSING = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+)
+
+
+def _may_pass(error: sqlite3.Error) -> bool:
+    """What the disk, its rights or another program's lock cause; not a journal that is damaged or gone."""
+    moved = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY_DBMOVED
+    return _code(error) in _PASSING and not moved
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    """Without what the extended codes add."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> int:

@@ -47,10 +47,13 @@ def families(plan: Plan, status: Status, tally: Tally, doings: Doings) -> Iterat
     )
     yield from _of_workers(status)
     yield from _of_progress(status.workstreams)
+    yield from _of_results(status.workstreams)
     yield from _of_waves_and_hosts(status)
     yield from _of_history(plan, tally)
     yield from _of_gates(plan, tally.gates)
     yield from _of_the_daemon(doings)
+    held = int(bool(status.daemon.held))
+    yield _gauge("held", "1 while nothing can be written down, and nothing is done.", (), [((), held)])
 
 
 def _of_workers(status: Status) -> Iterator[Metric]:
@@ -88,6 +91,14 @@ def _of_progress(workstreams: Sequence[WorkstreamStatus]) -> Iterator[Metric]:
     yield _gauge("restarts_used", "Held against restart.limit.", ("workstream",), held_against)
 
 
+def _of_results(workstreams: Sequence[WorkstreamStatus]) -> Iterator[Metric]:
+    pulled = [(w.name, w.synced) for w in workstreams if w.synced is not None]
+    ages = [((name,), synced.age_s) for name, synced in pulled]
+    yield _gauge("sync_age_seconds", "Since a worker's results were last pulled.", ("workstream",), ages)
+    failing = [((name,), int(bool(synced.reason))) for name, synced in pulled]
+    yield _gauge("sync_failing", "1 while the last pull was not whole.", ("workstream",), failing)
+
+
 def _of_waves_and_hosts(status: Status) -> Iterator[Metric]:
     states = [((str(w.wave), s.value), int(w.state == s.value)) for w in status.waves for s in WaveState]
     yield _gauge("wave_state", "1 for the state that a wave is in.", ("wave", "state"), states)
@@ -95,6 +106,8 @@ def _of_waves_and_hosts(status: Status) -> Iterator[Metric]:
     yield _gauge("host_reachable", "Whether a host answers.", ("host",), reachable)
     workers = [((h.name,), h.workers) for h in status.hosts]
     yield _gauge("host_workers", "Workers on a host.", ("host",), workers)
+    free = [((h.name,), h.disk_free_bytes) for h in status.hosts]
+    yield _gauge("host_disk_free_bytes", "Of its fullest disk that matters.", ("host",), free)
 
 
 def _of_history(plan: Plan, tally: Tally) -> Iterator[Metric]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
-from orchestrator.core.notices import conditions, disk_condition
+from orchestrator.core.notices import conditions, hold_condition
 from orchestrator.core.plan import NotifyPolicy
 from orchestrator.core.posting import take
 from orchestrator.core.wording import message
@@ -120,9 +118,7 @@ class Notifier:
             return ledger
         self._looked_at = monotonic
         found = conditions(view.plan, view.state, view.observation, view.tips, monotonic)
-        with suppress(OSError):
-            disk = disk_condition(shutil.disk_usage(self._paths.root).free)
-            found += [disk] if disk is not None else []
+        found.append(hold_condition(view.daemon.held))
         return with_conditions(ledger, found, now, view.plan.notify.on)
 
     def _keep(self, ledger: Ledger) -> None:

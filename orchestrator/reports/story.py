@@ -47,6 +47,8 @@ def _of_daemon(fact: Fact) -> str | None:
             return f"read {fact.source}, SHA-256 {_short(fact.digest)}"
         case f.JournalArchived():
             return f"moved {fact.entries} old entries of the journal to {fact.file}"
+        case f.JournalHeld():
+            return f"nothing could be written for {fact.seconds:.0f} s, and nothing was done: {fact.reason}"
         case f.HostPruned():
             return f"removed {fact.files} old files, {fact.bytes} bytes"
         case f.HostLost():
@@ -89,6 +91,9 @@ def _of_launch(fact: Fact) -> str | None:
             branch = "new branch" if fact.made_branch else "branch"
             port = f", port {fact.port}" if fact.port is not None else ""
             return f"launched {fact.launch} in {fact.worktree}, {branch} at {_short(fact.tip)}{port}"
+        case f.LaunchAdopted():
+            what = f"stage {fact.stage}, attempt {fact.attempt}, in {fact.worktree} on {fact.host}"
+            return f"took over {fact.launch}, which ran already: {what}"
         case f.LaunchRefused():
             log = f"; log {fact.log}" if fact.log else ""
             return f"not launched ({fact.cause}): {fact.message}{log}"

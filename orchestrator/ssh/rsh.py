@@ -23,9 +23,15 @@ from orchestrator.core.plan import Host
 from orchestrator.errors import HostUnreachable
 from orchestrator.ssh.connection import CONNECT_DEADLINE_S, SshConnection, connect
 from orchestrator.ssh.deadline import Deadline
+from orchestrator.ssh.movement import Movement
 
 _CHUNK_BYTES = 256 * 1024
+_SENT_BYTES = 32 * 1024  # as much as goes into one packet
 KILLED_BY_SIGNAL = 255  # as ssh says it
+
+GIT_IDLE_S = 300.0
+"""Git's other end says something every 5 s while it works; ours may have to pack for long before it sends."""
+
 # With a plain -c the working directory, the user's repository, comes first and may shadow any module.
 _RUN_US = (
     "import sys; sys.path[:] = [{root!r}, *filter(None, sys.path)]; sys.argv[0] = 'orchestrator'; "
@@ -33,14 +39,23 @@ _RUN_US = (
 )
 
 
-def rsh(host: Host, command: str, *, tty: bool = False, deadline_s: float = CONNECT_DEADLINE_S) -> int:
+def rsh(
+    host: Host,
+    command: str,
+    *,
+    tty: bool = False,
+    deadline_s: float = CONNECT_DEADLINE_S,
+    idle_s: float | None = None,
+) -> int:
     """Run `command` in the login shell of `host` and return its exit status.
 
-    The deadline is for the start; the command may run for ever. With `tty` it gets a terminal as
-    large as ours, which is raw meanwhile and restored however this ends.
+    The deadline is for the start; the command may run for ever, and with `idle_s` not be silent for
+    longer. With `tty` it gets a terminal as large as ours, which is raw meanwhile and restored however
+    this ends.
 
     Raises:
-        HostUnreachable: the host cannot be reached, or the connection was lost meanwhile.
+        HostUnreachable: the host cannot be reached, the connection was lost meanwhile, or the host
+            stopped to answer (not with `tty`: a person sees that).
     """
     deadline = Deadline.after(deadline_s, host.name)
     with connect(host, deadline_s=deadline_s) as connection:
@@ -54,15 +69,22 @@ def rsh(host: Host, command: str, *, tty: bool = False, deadline_s: float = CONN
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise HostUnreachable(f"{host.name} did not start the command: {error}") from error
         channel.settimeout(None)
-        if not tty:
-            return _relay(connection, channel, None)
-        with _window_changes() as changes, _raw_terminal():
-            return _relay(connection, channel, changes)
+        if tty:
+            with _window_changes() as changes, _raw_terminal():
+                return _relay(connection, channel, changes, lambda: None)
+        with Movement(connection.transport, host.name, idle_s) as movement:
+            try:
+                return _relay(connection, channel, None, movement.moved)
+            except HostUnreachable as error:
+                if movement.why:
+                    raise HostUnreachable(movement.why) from error
+                raise
 
 
 def git_ssh_environment(plan_source: str) -> dict[str, str]:
     """Environment in which git reaches host NAME of the plan as `ssh://NAME/absolute/path`."""
-    return {"GIT_SSH_COMMAND": shlex.join(rsh_command(plan_source)), "GIT_SSH_VARIANT": "simple"}
+    command = [*rsh_command(plan_source), "--idle", f"{GIT_IDLE_S:g}"]
+    return {"GIT_SSH_COMMAND": shlex.join(command), "GIT_SSH_VARIANT": "simple"}
 
 
 def rsh_command(plan_source: str) -> list[str]:
@@ -71,15 +93,18 @@ def rsh_command(plan_source: str) -> list[str]:
     return [sys.executable, "-c", _RUN_US.format(root=root), "rsh", "--plan", plan_source]
 
 
-def _relay(connection: SshConnection, channel: paramiko.Channel, changes: int | None) -> int:
+Moved = Callable[[], None]
+
+
+def _relay(connection: SshConnection, channel: paramiko.Channel, changes: int | None, moved: Moved) -> int:
     over_reader, over_writer = os.pipe()
     threads = [
-        threading.Thread(target=_send_input, args=(channel, over_reader, changes), daemon=True),
-        threading.Thread(target=_receive, args=(channel.recv_stderr, 2, channel), daemon=True),
+        threading.Thread(target=_send_input, args=(channel, over_reader, changes, moved), daemon=True),
+        threading.Thread(target=_receive, args=(channel.recv_stderr, 2, channel, moved), daemon=True),
     ]
     for thread in threads:
         thread.start()
-    _receive(channel.recv, 1, channel)
+    _receive(channel.recv, 1, channel, moved)
     threads[1].join()
     status = channel.recv_exit_status()
     os.write(over_writer, b"x")
@@ -91,34 +116,38 @@ def _relay(connection: SshConnection, channel: paramiko.Channel, changes: int | 
     return KILLED_BY_SIGNAL if status == -1 else status
 
 
-def _send_input(channel: paramiko.Channel, over: int, changes: int | None) -> None:
+def _send_input(channel: paramiko.Channel, over: int, changes: int | None, moved: Moved) -> None:
     """Our stdin to the channel, until either ends."""
     watched = [0, over] if changes is None else [0, over, changes]
     try:
         while over not in (ready := select.select(watched, [], [])[0]):
             if changes in ready:
                 _resize(channel, changes)
-            if 0 in ready and not _pass_on(channel):
+            if 0 in ready and not _pass_on(channel, moved):
                 channel.shutdown_write()
                 watched.remove(0)
     except OSError:
         return  # the command ended before it read everything
 
 
-def _pass_on(channel: paramiko.Channel) -> bool:
+def _pass_on(channel: paramiko.Channel, moved: Moved) -> bool:
     """Send what stdin holds; False at its end."""
     try:
         data = os.read(0, _CHUNK_BYTES)
     except BlockingIOError:
         return True
-    channel.sendall(data)
+    sent = 0
+    while sent < len(data):
+        sent += channel.send(data[sent : sent + _SENT_BYTES])
+        moved()
     return bool(data)
 
 
-def _receive(read: Callable[[int], bytes], descriptor: int, channel: paramiko.Channel) -> None:
+def _receive(read: Callable[[int], bytes], descriptor: int, channel: paramiko.Channel, moved: Moved) -> None:
     """A stream of the channel to a descriptor of ours; a reader that went away ends the command."""
     try:
         while data := read(_CHUNK_BYTES):
+            moved()
             _write_all(descriptor, data)
     except BrokenPipeError:
         channel.close()

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from orchestrator.core.adopting import LaunchFound
     from orchestrator.core.devices import Census, Disk, Gpu, GpuProcess
     from orchestrator.core.observation import Exit, LaunchSeen, Progress
     from orchestrator.wire.cleaning import Cleaned, CleanWorkstream
@@ -70,8 +71,10 @@ if TYPE_CHECKING:
     from orchestrator.wire.workers import (
         CopiedFile,
         DumpStacks,
+        FindLaunches,
         Finished,
         Launch,
+        LaunchesFound,
         LogPart,
         Look,
         Metrics,
@@ -116,6 +119,7 @@ __all__ = [
     "DumpStacks",
     "Exit",
     "Failure",
+    "FindLaunches",
     "Finished",
     "ForgetKept",
     "GateCommand",
@@ -130,7 +134,9 @@ __all__ = [
     "KeptPart",
     "KeptRun",
     "Launch",
+    "LaunchFound",
     "LaunchSeen",
+    "LaunchesFound",
     "ListResults",
     "LogPart",
     "Look",
@@ -194,6 +200,7 @@ __all__ = [
 # of its names is first asked for.
 _MODULES = (
     "orchestrator.core.observation",
+    "orchestrator.core.adopting",
     "orchestrator.core.devices",
     "orchestrator.wire.host",
     "orchestrator.wire.workers",

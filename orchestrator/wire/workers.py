@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from orchestrator.core.adopting import LaunchFound
 from orchestrator.core.devices import Census, Disk
 from orchestrator.core.observation import Exit, LaunchSeen
 from orchestrator.wire.host import Place
@@ -117,6 +118,20 @@ class NotStarted:
     cause: str
     message: str
     log: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindLaunches:
+    """Which launches of these workstreams run, besides the `known`? Answered by `LaunchesFound`."""
+
+    place: Place
+    workstreams: tuple[str, ...]
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchesFound:
+    launches: tuple[LaunchFound, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core import facts as f
+from orchestrator.core.adopting import LaunchFound
 from orchestrator.core.decide import Decision, JudgeStage, StartWorker, StopWorker, decide
 from orchestrator.core.observation import Exit, HostSeen, LaunchSeen, Observation
 from orchestrator.core.plan import HostName, Needs, Plan, Stage, WaveNumber, WorkstreamName
@@ -76,6 +78,60 @@ def test_a_wanted_worker_is_chosen_then_started() -> None:
     (effect,) = decide(one, state.after(chosen("a")), HERE, 0.0).effects
     assert isinstance(effect, StartWorker)
     assert effect.launch.id == "a-1-t"
+
+
+FOUND = LaunchFound(
+    workstream="a", launch="a-7-other", stage="full", attempt=3, command="train --resume", worktree="/w",
+    branch="w/a", tip="t", gpus=(0,),
+)  # fmt: skip
+TWO = (Stage(name="short", run="train --short"), Stage(name="full", run="train", resume="train --resume"))
+
+
+@pytest.mark.parametrize(
+    ("change", "adopted"),
+    [
+        ({}, True),
+        ({"command": "train"}, True),
+        ({"command": "train --faster"}, False),
+        ({"stage": "short"}, False),
+        ({"branch": "w/b"}, False),
+        ({"branch": None}, False),
+    ],
+)
+def test_what_runs_already_is_taken_over_where_it_is_as_the_plan_has_it(
+    change: dict[str, Any], adopted: bool
+) -> None:
+    """Also where no device is left, for it holds one itself."""
+    one = plan(workstream("a", stages=TWO, host=HostName("gpu"), gpu=1), hosts=(gpu_host(gpus=(0,)),))
+    there = {"gpu": HostSeen(reachable=True, gpus_of_gates=(0,))}
+    observation = Observation(hosts=there).with_found((replace(FOUND, **change),))
+    facts = decide(one, replayed(asked("a")), observation, 0.0).facts
+    if not adopted:
+        assert not facts
+        return
+    (fact,) = facts
+    assert fact == f.LaunchAdopted(
+        workstream="a", launch=f.LaunchId("a-7-other"), host="gpu", stage="full", index=1, attempt=3,
+        worktree="/w", tip="t", gpus=(0,),
+    )  # fmt: skip
+    record = replayed((*asked("a"), fact)).of("a")
+    assert isinstance(record.phase, Running) and (record.stage, record.attempts) == (1, 3)
+    assert record.launch is not None and record.launch.gpus == (0,)
+
+
+def test_nothing_of_a_silent_host_is_taken_over_and_nothing_twice() -> None:
+    one = plan(workstream("a", stages=TWO))
+    found = HERE.with_found((FOUND,))
+    assert isinstance(decide(one, replayed(asked("a")), found, 0.0).facts[0], f.LaunchAdopted)
+    silent = replace(found, hosts={"local": HostSeen(reachable=False)})
+    assert not decide(one, replayed(asked("a")), silent, 0.0).facts
+    (fact,) = decide(one, replayed(asked("a")), found.without_found(["a"]), 0.0).facts
+    assert isinstance(fact, f.LaunchChosen)
+    own = replayed(
+        (*asked("a"), chosen("a"), launched("a"), f.RestartAsked(workstream="a", by="me"), ended("a"))
+    )
+    (fact,) = decide(one, own, HERE.with_found((replace(FOUND, launch="a-1-t"),)), 0.0).facts
+    assert isinstance(fact, f.LaunchChosen)
 
 
 def test_what_is_in_flight_is_not_handed_out_again() -> None:

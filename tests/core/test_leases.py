@@ -253,6 +253,12 @@ def test_status_names_holders_and_strangers() -> None:
         (Census(), None, ""),
         (Census(driver=False), False, "1 GPU declared, no driver found: leases go by count alone"),
         (Census(age_s=0.0, gpus=(gpu(1),)), True, "its driver does not show GPU 0"),
+        (
+            Census(age_s=0.0, divided=(0,)),
+            True,
+            "GPU 0 is divided by MIG: a lease is of the whole device, and a run sees its "
+            "first instance only; give instances by `env` and `slots` instead of `gpu`",
+        ),
         (Census(error="sick"), True, "no GPU is given: a look at the GPUs of gpu: sick"),
     ],
 )

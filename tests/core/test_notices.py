@@ -7,30 +7,32 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core import facts as f
+from orchestrator.core.devices import Disk
 from orchestrator.core.events import Event
 from orchestrator.core.facts import Fact, LaunchId
 from orchestrator.core.gating import Tips
 from orchestrator.core.notices import (
-    GIB,
     Condition,
     Notice,
     Told,
     conditions,
-    disk_condition,
+    hold_condition,
     news,
     notice_of,
     one_line,
 )
-from orchestrator.core.observation import HostSeen, LaunchSeen, Observation
-from orchestrator.core.plan import LOCAL, CommitId, NotifyPolicy, QuietHours
+from orchestrator.core.observation import HostSeen, LaunchSeen, Observation, SyncSeen
+from orchestrator.core.plan import LOCAL, CommitId, Host, HostName, NotifyPolicy, QuietHours
 from orchestrator.core.posting import Box, put, take
-from orchestrator.core.state import replayed
+from orchestrator.core.state import State, replayed
+from orchestrator.core.waiting import GIB
 from orchestrator.core.wording import message
 from tests.core.plans import plan, workstream
 
 ALL = tuple(event.value for event in Event)
 LAUNCH = LaunchId("a-1")
 NOON = 12 * 60
+GPU = HostName("gpu")
 RED = f.GateFinished(
     wave=1, workstream=None, gate="tests", commit="c" * 40, tree="t", ok=False, seconds=1.0, cached=False,
     log="", outcome="red", message="2 failed\nmore",
@@ -118,15 +120,58 @@ def test_a_wave_that_could_land_is_told_once_for_each_set_of_tips() -> None:
     assert said == [ready, [], [], ready]
 
 
-def test_a_disk_is_full_once_until_there_is_room_again() -> None:
+def counts_of(looks: list[list[Condition]]) -> list[list[tuple[str, str]]]:
+    """What is told after each look, by event and subject."""
     told: Told = {}
-    counts = []
-    for free in (5.0, 0.5, 1.2, 0.5, 2.0, 0.5):
-        condition = disk_condition(int(free * GIB))
-        notices, told = news([condition] if condition else [], told, 0.0)
-        counts.append(len(notices))
-    assert counts == [0, 1, 0, 0, 0, 1]
-    assert disk_condition(2 * GIB) == Condition(event=Event.DISK_FULL, subject="local", mark=None)
+    said = []
+    for found in looks:
+        notices, told = news(found, told, 0.0)
+        said.append([(one.event.value, one.subject) for one in notices])
+    return said
+
+
+def test_a_disk_is_full_once_until_there_is_room_again_on_each_host() -> None:
+    declared = replace(plan(workstream("a")), hosts={LOCAL: Host(name=LOCAL), GPU: Host(name=GPU, ssh="gpu")})
+
+    def look(here: float, there: float | None) -> list[Condition]:
+        hosts = {
+            name: HostSeen(
+                reachable=free is not None,
+                disk=Disk(folder="/w", free_bytes=int((free or 0) * GIB), total_bytes=100 * GIB),
+            )
+            for name, free in ((LOCAL, here), (GPU, there))
+        }
+        return conditions(declared, State(), Observation(hosts=hosts), Tips(), 0.0)
+
+    here, there = ("disk-full", LOCAL), ("disk-full", GPU)
+    looks = [(5.0, 5.0), (0.5, 5.0), (1.2, 0.5), (0.5, 1.2), (0.5, None), (2.0, 0.5), (0.5, 2.0), (0.5, 0.5)]
+    told = [[], [here], [there], [], [], [], [here], [there]]
+    assert counts_of([look(*one) for one in looks]) == told
+    (full,) = (one for one in look(0.5, 5.0) if one.mark == "full")
+    assert "below the floor of 1.0 GiB; nothing new starts there" in full.text
+
+
+def test_an_outage_of_pulls_is_told_once_whatever_its_causes_and_its_end_once() -> None:
+    facts = (
+        None,
+        f.SyncFailed(workstream="a", launch="a-1", cause="transfer", reason="rsync ended with 12"),
+        f.SyncFailed(workstream="a", launch="a-1", cause="disk", reason="full"),
+        f.ResultsSynced(workstream="a", launch="a-1", folder="/s", files=1, bytes=1),
+        f.ResultsSynced(workstream="a", launch="a-1", folder="/s", files=2, bytes=2, final=True),
+    )
+    state, looks = State(), []
+    for fact in facts:
+        state = state.after(fact) if fact else state
+        seen = Observation(synced={"a": SyncSeen(at=None, reason="rsync ended with 12")})
+        looks.append(conditions(plan(workstream("a")), state, seen, Tips(), 0.0))
+    assert counts_of(looks) == [[], [("sync-failed", "a")], [], [("sync-back", "a")], []]
+    assert [one.text for one in looks[1] if one.mark] == ["rsync ended with 12"]
+
+
+def test_a_daemon_that_holds_everything_says_so_once_and_when_it_goes_on() -> None:
+    looks = [[hold_condition(held)] for held in ("", "disk is full", "disk I/O error", "", "disk is full")]
+    held, back = ("journal-held", LOCAL), ("journal-back", LOCAL)
+    assert counts_of(looks) == [[], [held], [], [back], [held]]
 
 
 def notice(event: Event, subject: str, at: float, text: str = "") -> Notice:

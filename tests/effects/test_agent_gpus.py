@@ -82,6 +82,12 @@ def test_no_driver_and_a_sick_one_are_told_apart(
     assert GpuWatch().latest() == census
 
 
+def test_devices_that_mig_divides_are_told(driver: Driver) -> None:
+    assert GpuWatch().latest().divided == ()
+    driver.divide(1, 7)
+    assert GpuWatch().latest().divided == (1,)
+
+
 def test_a_failed_look_keeps_what_was_seen_and_grows_old(driver: Driver) -> None:
     now = [0.0]
     watch = GpuWatch(clock=lambda: now[0])

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from errno import ENOSPC
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
 from orchestrator.client import _last_line
 from orchestrator.core import facts as f
+from orchestrator.core.plan import LOCAL
 from orchestrator.daemon import Daemon, DaemonDesk, _told
-from orchestrator.errors import Bug, ExitStatus, JournalError, OrchestratorError, Refused
+from orchestrator.errors import Bug, ExitStatus, JournalBlocked, JournalError, OrchestratorError, Refused
 from orchestrator.home import Home, find_home
+from orchestrator.inbox import Asked, Happened, HostSilent
 from orchestrator.journal import Journal
 from orchestrator.land.recovery import landing_lock
+from orchestrator.log_sink import log_to
 from orchestrator.plan_file import load_plan
-from orchestrator.requests import RollBackWave
+from orchestrator.requests import MergeWave, Request, RollBackWave, Stop, Wait
 from orchestrator.talk import Talk
+from tests.support.eventually import eventually
 from tests.support.repository import Repository, plain_fixture
 
 __all__ = ["plain_fixture"]
@@ -48,30 +56,145 @@ def test_who_records_after_the_daemon_has_left_is_told_so(home: Home) -> None:
         DaemonDesk(daemon, Talk()).record(f.LandingAsked(wave=1, by="nobody"))
 
 
-@pytest.mark.timeout(30)
-def test_on_a_full_disk_whoever_records_is_told_that_and_what_to_do(home: Home) -> None:
+HUGE = f.LandingRefused(wave=1, reasons=("x" * 100_000,))
+FULL, ROOMY = "PRAGMA max_page_count=1", "PRAGMA max_page_count=1000000"
+
+
+@contextmanager
+def running(daemon: Daemon) -> Iterator[list[BaseException]]:
+    """In a thread; what it ends with."""
+    ended_with: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            daemon.run()
+        except OrchestratorError as error:
+            ended_with.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield ended_with
+    finally:
+        daemon.leave("the test is over")
+        thread.join()
+
+
+def answer_to(daemon: Daemon, request: Request) -> dict[str, Any]:
+    """The last line of what it says."""
+    talk = Talk()
+    daemon.put(Asked(request=request, talk=talk))
+    lines = iter(lambda: eventually(lambda: talk.next_line(0.2), 20, "an answer") or {}, None)
+    return next(line for line in lines if "say" not in line)
+
+
+@pytest.mark.timeout(60)
+def test_a_daemon_that_can_write_nothing_holds_everything_and_goes_on_by_itself(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.holding.TRY_EVERY_S", 0.2)
     journal = Journal.open(home.state.journal)
     daemon = daemon_in(home, journal)
-    journal._connection.execute("PRAGMA max_page_count=1")
-    huge = f.LandingRefused(wave=1, reasons=("x" * 100_000,))
-    heard: list[OrchestratorError] = []
+    desk = DaemonDesk(daemon, Talk())
+    with running(daemon) as ended_with:
+        eventually(lambda: daemon.view.observation.reachable(LOCAL), 20, "the host answers")
+        waits = Talk()
+        daemon.put(Asked(request=Wait(names=("a",), states=("done",), timeout_s=None), talk=waits))
+        journal._connection.execute(FULL)
+        with pytest.raises(JournalBlocked, match="disk is full") as told:
+            desk.record(HUGE)
+        assert told.value.hint is not None and "make room" in told.value.hint
+        assert "disk is full" in daemon.view.status().daemon.held
+        heard = waits.next_line(10)
+        assert heard is not None and "holds everything" in heard["say"]
+        refused = answer_to(daemon, Stop(names=("a",), by="ada"))["refused"]
+        assert refused["exit_status"] == 3 and "disk is full" in refused["message"]
+        with pytest.raises(JournalBlocked):
+            desk.record(f.LandingRefused(wave=1, reasons=("small",)))
+        # What nobody will tell again waits; of a host that comes and goes, only how it is.
+        for _ in range(3):
+            daemon.put(HostSilent(host=LOCAL, reason="the test says so"))
+            daemon.put(Happened(facts=(f.HostTakenOver(host="gpu", before="bob"),)))
+        journal._connection.execute(ROOMY)
+        heard = waits.next_line(20)
+        assert heard is not None and "goes on" in heard["say"]
+        desk.record(f.LandingRefused(wave=1, reasons=("small",)))
+        assert daemon.view.status().daemon.held == ""
+    assert ended_with == []
+    entries = list(Journal.read(home.state.journal).entries())  # type: ignore[union-attr]
+    kinds = [type(entry.fact).__name__ for entry in entries]
+    assert kinds[-3:] == ["JournalHeld", "LandingRefused", "DaemonStopped"]
+    assert kinds.count("HostTakenOver") == 3 and kinds.count("HostLost") <= 1
 
-    def record() -> None:
-        try:
-            DaemonDesk(daemon, Talk()).record(huge)
-        except OrchestratorError as error:
-            heard.append(error)
 
-    asker = threading.Thread(target=record)
-    asker.start()
-    with pytest.raises(JournalError, match="full"):
-        daemon.run()
-    asker.join()
-    (error,) = heard
-    assert isinstance(error, JournalError) and "disk is full" in error.message
-    assert error.hint is not None and "make room" in error.hint
-    with pytest.raises(JournalError, match="full"):
-        DaemonDesk(daemon, Talk()).require_asker()
+@pytest.mark.timeout(60)
+def test_a_daemon_is_started_and_ended_on_a_full_disk_and_a_damaged_journal_ends_it(home: Home) -> None:
+    with pytest.raises(JournalBlocked, match="cannot write"):
+        journal = Journal.open(home.state.journal)
+        journal._connection.execute("PRAGMA query_only=1")  # as a disk that became read-only
+        daemon_in(home, journal)
+    daemon_in(home)
+    journal = Journal.open(home.state.journal)
+    journal._connection.execute("PRAGMA query_only=1")
+    daemon = daemon_in(home, journal)
+    with running(daemon) as ended_with:
+        eventually(lambda: daemon.view.observation.reachable(LOCAL), 20, "it looks at its hosts")
+        assert "readonly" in daemon.view.daemon.held
+    assert ended_with == []
+    journal = Journal.open(home.state.journal)
+    daemon = daemon_in(home, journal)
+    with running(daemon) as ended_with:
+        journal._connection.execute("DROP TABLE facts")
+        with pytest.raises(JournalError, match="no such table"):
+            DaemonDesk(daemon, Talk()).record(HUGE)
+        eventually(lambda: ended_with, 20, "it ends")
+        with pytest.raises(JournalError, match="no such table"):
+            DaemonDesk(daemon, Talk()).require_asker()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["LandingBegun", "WaveLanded"])
+def test_a_landing_that_could_not_be_written_down_is_settled_once_it_can_be(
+    home: Home, plain: Repository, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """From that fact on the disk is full, for as long as the test says so."""
+    monkeypatch.setattr("orchestrator.holding.TRY_EVERY_S", 0.2)
+    base = plain.commit("first", b__txt="b\n")
+    plain.git("checkout", "--quiet", "-b", "w/a")
+    tip = plain.commit("more", c__txt="c\n")
+    plain.git("checkout", "--quiet", "main")
+    write, full = Journal.append, threading.Event()
+
+    def append(journal: Journal, facts: Any, at: datetime) -> Any:
+        facts = tuple(facts)
+        if any(type(fact).__name__ == kind for fact in facts):
+            full.set()
+        if full.is_set():
+            journal._connection.execute(FULL)
+            facts = (*facts, HUGE)  # small ones may find room in a page that is there
+        return write(journal, facts, at)
+
+    journal = Journal.open(home.state.journal)
+    daemon = daemon_in(home, journal)
+    daemon.put(Happened(facts=(f.DoneAsked(workstream="a", by="ada"),)))
+    with running(daemon):
+        eventually(lambda: daemon.view.observation.reachable(LOCAL), 20, "the host answers")
+        monkeypatch.setattr(Journal, "append", append)
+        answer = answer_to(daemon, MergeWave(wave=1, by="ada"))
+        assert "disk is full" in answer["refused"]["message"], answer
+        moved = plain.git("rev-parse", "main")
+        assert (moved == base) is (kind == "LandingBegun")
+        monkeypatch.setattr(Journal, "append", write)
+        journal._connection.execute(ROOMY)
+        eventually(lambda: not daemon.view.daemon.held, 20, "it goes on")
+        if kind == "WaveLanded":
+            eventually(lambda: daemon.view.state.wave(1).landed, 20, "the landing is finished")
+        else:
+            report = eventually(lambda: answer_to(daemon, MergeWave(wave=1, by="ada")).get("answer"), 20)
+            assert report is not None and report["ok"]
+        assert plain.git("merge-base", "main", "w/a") == tip and not plain.git(
+            "status", "--porcelain", "-uno"
+        )
 
 
 @pytest.mark.timeout(30)
@@ -104,8 +227,8 @@ def test_whoever_asked_is_answered_although_no_log_can_be_written(home: Home) ->
     lock = home.state.root / "landing.lock"
     lock.symlink_to(lock)
     talk = Talk()
-    with Path("/dev/full").open("w") as full_disk:
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(full_disk))
+    with suppress(OSError), Path("/dev/full").open("w") as full_disk:
+        log_to(full_disk)
         daemon._run_errand(RollBackWave(wave=1, by="ada"), talk)
         line = talk.next_line(10)
         for thread in threading.enumerate():

@@ -18,9 +18,10 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.core import facts as f
+from orchestrator.core.devices import Disk
 from orchestrator.core.facts import Fact, LaunchId
 from orchestrator.core.gating import Tips
-from orchestrator.core.observation import HostSeen, LaunchSeen, Observation, Progress
+from orchestrator.core.observation import HostSeen, LaunchSeen, Observation, Progress, SyncSeen
 from orchestrator.core.plan import LOCAL, Gate, MetricsPolicy
 from orchestrator.core.state import State
 from orchestrator.core.status import DaemonStatus
@@ -61,14 +62,17 @@ class Scene:
         measured = {f"m{i:03}": float(i) for i in range(100)}
         progress = Progress(seq=3, step=3.0, total=10.0, eta_s=70.0, metrics=measured)
         seen = LaunchSeen(launch=A, alive=True, progress=progress)
-        observed = Observation(hosts={LOCAL: HostSeen(reachable=True)}).with_pulses((seen,), 0.0, 0.0)
+        disk = Disk(folder="/w", free_bytes=7, total_bytes=9)
+        synced = {"a": SyncSeen(at=0.0, files=1, bytes=1, reason="rsync ended with 12")}
+        observed = Observation(hosts={LOCAL: HostSeen(reachable=True, disk=disk)}, synced=synced)
+        observed = observed.with_pulses((seen,), 0.0, 0.0)
         declared = replace(plan(workstream("a"), workstream("b")), gates={"tests": Gate(name="tests")})
         self.view = View(
             plan=declared,
             state=State(),
             observation=observed,
             tips=Tips(),
-            daemon=DaemonStatus(running=True, pid=1),
+            daemon=DaemonStatus(running=True, pid=1, held="the disk is full"),
             last_entry=0,
         )
         self.turning = Turning()
@@ -121,10 +125,14 @@ def test_figures_of_a_day(scene: Scene) -> None:
         ("orchestrator_loop_turn_seconds_sum",): 0.25,
         ("orchestrator_journal_entries",): float(len(DAY)),
         ("orchestrator_troubles",): 1.0,
+        ("orchestrator_held",): 1.0,
+        ("orchestrator_sync_failing", "a"): 1.0,
+        ("orchestrator_host_disk_free_bytes", "local"): 7.0,
     }
     assert {key: found.get(key) for key in expected} == expected
     assert found["orchestrator_journal_bytes",] > 4096
     assert found["orchestrator_heartbeat_age_seconds", "a"] > 0
+    assert found["orchestrator_sync_age_seconds", "a"] > 0
 
 
 def test_counts_go_on_from_the_journal(scene: Scene) -> None:

@@ -307,8 +307,8 @@ def test_a_daemon_that_ends_by_an_error_says_fail(
         home.state.create()
         journal = Journal.open(home.state.journal)
         daemon = Daemon(load_plan(repository.path / "waves.yaml"), home, journal)
-        journal._connection.execute("PRAGMA max_page_count=1")
-        daemon.put(Happened(facts=(f.LandingRefused(wave=1, reasons=("x" * 100_000,)),)))
-        with pytest.raises(JournalError, match="full"):
+        journal._connection.execute("DROP TABLE facts")
+        daemon.put(Happened(facts=(f.LandingRefused(wave=1, reasons=("red",)),)))
+        with pytest.raises(JournalError, match="no such table"):
             daemon.run()
-    assert heard.gets[-1] == "/uuid/fail"
+    assert "/uuid/fail" in heard.gets

@@ -28,15 +28,17 @@ from tests.support.sshd import Sshd
 ROOT = Path(__file__).parents[2]
 # `HOST COMMAND…`, as `orchestrator rsh` takes them; the host's name is its alias.
 SHIM = f"""
-import sys
+import os, sys
 sys.path.insert(0, {str(ROOT)!r})
 from orchestrator.core.plan import Host
 from orchestrator.errors import OrchestratorError
-from orchestrator.ssh import rsh
+from orchestrator.ssh import movement, rsh
+silent_s, idle_s = map(float, os.environ.get("PATIENCE", "30 0").split())
+movement.SILENT_S, movement.ASK_EVERY_S = silent_s, silent_s / 8
 tty = sys.argv[1] == "--tty"
 name, *command = sys.argv[1 + tty:]
 try:
-    sys.exit(rsh(Host(name=name, ssh=name), " ".join(command), tty=tty, deadline_s=15))
+    sys.exit(rsh(Host(name=name, ssh=name), " ".join(command), tty=tty, deadline_s=15, idle_s=idle_s or None))
 except OrchestratorError as error:
     sys.exit(error.message)
 """
@@ -103,6 +105,37 @@ def _waiting_bytes(descriptor: int) -> int:
     return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, b"\0" * 4), sys.byteorder)
 
 
+@pytest.mark.parametrize(
+    ("patience", "freeze", "said"),
+    [
+        ("1.5 0", True, "gpu did not answer for 1.5 s"),
+        ("30 1.5", False, "nothing came from gpu, and it took nothing, for 1.5 s"),
+    ],
+)
+def test_a_command_on_a_host_that_freezes_or_stands_still_is_left(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch, patience: str, freeze: bool, said: str
+) -> None:
+    monkeypatch.setenv("PATIENCE", patience)
+    command = rsh_argv("gpu", "echo started; sleep 100")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == b"started\n"
+        if freeze:
+            sshd.freeze()
+        try:
+            assert process.wait(timeout=20) == 1
+        finally:
+            sshd.thaw()
+        assert process.stderr.read().decode().strip() == said
+
+
+def test_a_silent_command_on_a_host_that_answers_is_waited_for(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATIENCE", "1 0")
+    assert run("sleep 2.5; echo done").stdout == b"done\n"
+
+
 def test_a_lost_connection_is_said(sshd: Sshd) -> None:
     command = rsh_argv("gpu", "echo started; sleep 100")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -155,7 +188,7 @@ def test_the_command_git_is_given_survives_its_shell(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert printed.stdout.splitlines() == rsh_command(plan)
+    assert printed.stdout.splitlines() == [*rsh_command(plan), "--idle", "300"]
     assert rsh_command(plan)[-3:] == ["rsh", "--plan", plan]
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrator.core import facts as f
-from orchestrator.core.plan import HostName
+from orchestrator.core.plan import Host, HostName
 from orchestrator.errors import HostUnreachable
+from orchestrator.site import Site
 from orchestrator.tips import known_tips, read_tips
 from tests.support.landing import Desk, Scene, gate, merge, scene_fixture, workstream
 from tests.support.sshd import Sshd
@@ -101,6 +103,32 @@ def test_a_host_that_is_gone_refuses_or_is_left_out(away: Away, sshd: Sshd) -> N
     assert read_tips(away.desk, reachable_only=True) == {"b": here}
     assert known_tips(away.desk.home, away.desk.plan) == {"a": there, "b": here}
     assert read_tips(away.desk, ["b"]) == {"b": here}
+
+
+def test_a_host_that_does_not_answer_delays_no_other(
+    scene: Scene, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dead one is first in the plan, and gives up only after the other has been asked."""
+    away, dead = Away(scene, sshd), HostName("dead")
+    away.start()
+    desk = scene.desk(
+        workstream("c", host=dead),
+        workstream("a", host=GPU),
+        hosts=(Host(name=dead, ssh="dead"), sshd.host()),
+    )
+    other_asked, open_site = threading.Event(), desk.site
+
+    def site(host: HostName) -> Site:
+        if host == dead:
+            assert other_asked.wait(20)
+            raise HostUnreachable("dead did not answer")
+        other_asked.set()
+        return open_site(host)
+
+    monkeypatch.setattr(desk, "site", site)
+    assert list(read_tips(desk, reachable_only=True)) == ["a"] and desk.said == ["dead: dead did not answer"]
+    with pytest.raises(HostUnreachable, match="dead"):
+        read_tips(desk)
 
 
 def test_a_wave_over_two_machines_lands(away: Away, sshd: Sshd) -> None:

@@ -368,7 +368,7 @@ notify: {urls: env:X, on: [helt, failed], quiet: 22:00, digest: 10}
 metrics: {listen: "0.0.0.0:9470"}
 """,
         [
-            "4:28: unknown event 'helt'; allowed: disk-full, done, failed, gates-red, held, host-back, host-lost, landed, rolled-back, stalled, waiting-for-input, wave-ready; did you mean 'held'?",
+            "4:28: unknown event 'helt'; allowed: disk-full, done, failed, gates-red, held, host-back, host-lost, journal-back, journal-held, landed, rolled-back, stalled, sync-back, sync-failed, waiting-for-input, wave-ready; did you mean 'held'?",
             "4:50: '22:00' is no part of a day; hours of a day are wanted, such as '22:00-07:00'",
             "4:65: '10' is no duration; a duration such as 30s, 5m, 2h or 1d is wanted; add a unit: 10s",
             "5:19: '0.0.0.0' can be reached from other machines; listen on 127.0.0.1, or add 'public: true'",

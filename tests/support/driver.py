@@ -27,7 +27,13 @@ if os.path.exists(os.path.join(folder, "fails")):
     sys.exit(int(code))
 held = [row for row in rows("held") if os.path.exists("/proc/" + row[1])]
 stuck = {{row[0]: int(row[1]) for row in rows("stuck")}}
-if sys.argv[1].startswith("--query-gpu"):
+if sys.argv[1] == "-L":
+    divided = {{row[0]: int(row[1]) for row in rows("divided")}}
+    for index, total in rows("gpus"):
+        print(f"GPU {{index}}: NVIDIA Test, 8g (UUID: GPU-{{index}})")
+        for one in range(divided.get(index, 0)):
+            print(f"  MIG 1g.5gb      Device  {{one}}: (UUID: MIG-{{index}}-{{one}})")
+elif sys.argv[1].startswith("--query-gpu"):
     for index, total in rows("gpus"):
         used = stuck.get(index, 0) + sum(int(mb) for device, pid, mb in held if device == index)
         print(f"{{index}}, GPU-{{index}}, {{total}}, {{used}}, {{int(total) - used}}, 7, NVIDIA Test, 8g")
@@ -68,6 +74,10 @@ class Driver:
 
     def stuck(self, index: int, megabytes: int) -> None:
         self._write("stuck", f"{index},{megabytes}\n")
+
+    def divide(self, index: int, instances: int) -> None:
+        """As MIG does."""
+        self._write("divided", f"{index},{instances}\n")
 
     def fail(self, code: int, said: str) -> None:
         self._write("fails", f"{code},{said}\n")

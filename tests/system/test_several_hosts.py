@@ -107,21 +107,35 @@ def desk(project: Project, tmp_path: Path) -> Iterator[Project]:
 
 
 def test_two_daemons_never_share_a_host(project: Project, farm: Farm, desk: Project) -> None:
-    for side in (project, desk):
-        side.workstreams("a: {branch: w/a, host: one, run: 'sleep 300'}", head=hosts(farm))
+    """`a` is the same in both plans, `b` is not."""
+    for side, seconds in ((project, 300), (desk, 301)):
+        side.workstreams(
+            "a: {branch: w/a, host: one, run: 'sleep 300'}",
+            f"b: {{branch: w/b, host: one, run: 'sleep {seconds}'}}",
+            head=hosts(farm),
+        )
     project.ok("up")
     _the_second_is_refused_and_may_look(project, desk)
     taken = desk.run("up", "--take-over", "one")
-    assert taken.code == 1 and "still runs the launch a-1-" in taken.err + taken.out
+    assert taken.code == 1 and "still runs the launch b-1-" in taken.err + taken.out
     (event,) = eventually(lambda: desk.events("HostTakenOver"), 20, "the change of hands is written down")
     assert event["before"].endswith(str(project.root))
+    (adopted,) = desk.events("LaunchAdopted")
+    assert adopted["launch"] == project.events("Launched")[0]["launch"] and desk.events("Launched") == []
+    assert desk.status("a")["state"] == "running" and desk.status("a")["worktree"] == adopted["worktree"]
     _the_first_learns_that_it_lost(project, desk)
     # The worker is ended as the refusal says; who lost the host starts nothing in its place.
-    farm["one"].tmux("kill-session", "-t", "=p_a")
+    farm["one"].tmux("kill-session", "-t", "=p_b")
     eventually(lambda: desk.run("up").code == 0, 20, "the new owner starts its own")
-    assert desk.state_of("a") == "running" and len(project.events("Launched")) == 1
+    assert desk.state_of("b") == "running" and len(project.events("Launched")) == 2
+    # What was adopted is ended and begun like any other, and taken back as it is then.
+    desk.ok("restart", "a")
+    desk.until("a", "running")
     project.run("up", "--take-over", "one")
     eventually(lambda: "taken over" in host(desk, "one")["reason"], 20, "the other way round")
+    back = eventually(lambda: project.events("LaunchAdopted"), 20, "what runs by now is adopted")
+    assert [one["launch"] for one in back or ()] == [desk.events("Launched")[-1]["launch"]]
+    assert project.until("a", "running")["attempt"] == 2
 
 
 def _the_second_is_refused_and_may_look(first: Project, second: Project) -> None:
@@ -144,4 +158,4 @@ def _the_first_learns_that_it_lost(first: Project, second: Project) -> None:
     assert str(second.root) in host(first, "one")["reason"]
     assert first.state_of("a") == "running"
     first.run("restart", "a", within_s=30)
-    assert len(first.events("Launched")) == 1
+    assert len(first.events("Launched")) == 2

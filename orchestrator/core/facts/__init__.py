@@ -29,6 +29,7 @@ from orchestrator.core.facts.daemon import (
     HostTakenOver,
     JournalArchived,
     JournalBegun,
+    JournalHeld,
     PlanRead,
 )
 from orchestrator.core.facts.forecast import (
@@ -70,6 +71,7 @@ from orchestrator.core.facts.workers import (
     HoldAccepted,
     InputAwaited,
     InputGiven,
+    LaunchAdopted,
     LaunchChosen,
     Launched,
     LaunchEnded,
@@ -98,10 +100,12 @@ Fact = (
     | ReviewApproved
     | HoldAccepted
     | LaunchChosen
+    | LaunchAdopted
     | Launched
     | LaunchRefused
     | LaunchEnded
     | JournalArchived
+    | JournalHeld
     | HostPruned
     | InputAwaited
     | InputGiven
@@ -173,10 +177,12 @@ __all__ = [
     "InputGiven",
     "JournalArchived",
     "JournalBegun",
+    "JournalHeld",
     "LandingAsked",
     "LandingBegun",
     "LandingRefused",
     "LandingUndone",
+    "LaunchAdopted",
     "LaunchChosen",
     "LaunchEnded",
     "LaunchId",

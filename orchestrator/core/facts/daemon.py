@@ -39,6 +39,14 @@ class JournalArchived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalHeld:
+    """For so long nothing could be written down, and nothing was begun or ended; written once it can be."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostPruned:
     """What was older than the plan keeps it was removed there."""
 

@@ -74,6 +74,25 @@ class Launched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchAdopted:
+    """It ran already, begun by another journal's daemon, and is this plan's: nothing was started.
+
+    `index` is its stage's in the plan.
+    """
+
+    workstream: str
+    launch: LaunchId
+    host: str
+    stage: str
+    index: int
+    attempt: int
+    worktree: str
+    tip: str
+    port: int | None = None
+    gpus: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchRefused:
     workstream: str
     launch: LaunchId

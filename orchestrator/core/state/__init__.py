@@ -50,6 +50,7 @@ Noted = (
     | f.HostPruned
     | f.HostTakenOver
     | f.JournalArchived
+    | f.JournalHeld
     | f.GateFinished
     | f.GateRetried
     | f.LandingAsked

@@ -39,6 +39,7 @@ WorkstreamFact = (
     | f.ReviewApproved
     | f.HoldAccepted
     | f.LaunchChosen
+    | f.LaunchAdopted
     | f.Launched
     | f.LaunchRefused
     | f.LaunchEnded
@@ -81,6 +82,8 @@ def workstream_after(record: WorkstreamRecord, fact: WorkstreamFact) -> Workstre
     match fact:
         case f.StartAsked() | f.StopAsked() | f.RestartAsked() | f.DoneAsked():
             return _after_asking(record, fact)
+        case f.LaunchAdopted():
+            return _adopted(record, fact)
         case f.LaunchChosen() | f.Launched() | f.LaunchRefused() | f.LaunchEnded():
             return _after_launch(record, fact)
         case f.InputAwaited() | f.InputGiven():
@@ -190,6 +193,27 @@ def _chosen(record: WorkstreamRecord, fact: f.LaunchChosen) -> WorkstreamRecord:
         attempts=fact.attempt,
         launches=record.launches + 1,
         metrics={},
+    )
+
+
+def _adopted(record: WorkstreamRecord, fact: f.LaunchAdopted) -> WorkstreamRecord:
+    if not isinstance(record.phase, Wanted):
+        raise _impossible(record, fact)
+    launch = LaunchRecord(
+        id=fact.launch, host=fact.host, stage=fact.stage, attempt=fact.attempt, gpus=fact.gpus
+    )
+    return replace(
+        record,
+        phase=Running(),
+        launch=launch,
+        stage=fact.index,
+        attempts=fact.attempt,
+        launches=record.launches + 1,
+        metrics={},
+        worktree=fact.worktree,
+        tip=fact.tip or record.tip,
+        port=fact.port,
+        cleaned=False,
     )
 
 
