@@ -262,6 +262,11 @@ RULES: Mapping[str, Rule] = {
     "tdd/phase-order": _rule(
         "phases out of order", "the test is to come before the code", "commit the failing test first"
     ),
+    "tdd/phase-untrue": _rule(
+        "a commit is not of the phase that it names",
+        "the history only looks as if tests had come first",
+        "let the [RED] commit bring the failing test, and the [GREEN] one the code that makes it pass",
+    ),
     "tdd/evidence-missing": _rule(
         "an evidence file is missing", _UNPROVEN, "run orchestrator tdd red|green, and commit what it wrote"
     ),
