@@ -94,7 +94,7 @@ def read_times(text: str | None, statistic: str) -> Times | None:
         info = content["machine_info"]
         cpu = info.get("cpu") or {}
         seconds = {one["fullname"]: float(one["stats"][statistic]) for one in content["benchmarks"]}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     words = (
         info.get("node"),

@@ -61,5 +61,5 @@ def _files(text: str | None) -> dict[str, tuple[int, int]] | None:
             path: (int(one["summary"]["covered_lines"]), int(one["summary"]["num_statements"]))
             for path, one in found.items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
