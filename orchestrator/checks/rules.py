@@ -309,6 +309,9 @@ RULES: Mapping[str, Rule] = {
         "a test is expected to fail", _IDLE, "mend it, or list it under the gate's `xfails`"
     ),
     "pytest/none-collected": _rule("no test was found", _IDLE, "name the tests: `args` of the gate"),
+    "pytest/left-out": _rule(
+        "a test is there and is not run", _IDLE, "take it into what pytest collects, or remove it"
+    ),
     "pytest/no-report": _rule(
         "pytest ended without a proper end", _RED_SUITE, "run the same command by hand"
     ),

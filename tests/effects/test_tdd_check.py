@@ -368,6 +368,10 @@ def test_coverage_is_of_what_the_branch_wrote(scene: Scene) -> None:
     assert verdict(scene, desk_of(scene, coverage=50, plugins=True)).is_green
     found = one(verdict(scene, desk_of(scene, coverage=80, plugins=True)))
     assert (found.rule, found.path) == ("tdd/coverage", "shop.py") and "tests run 60.0 %" in found.message
+    hidden = "\n\ndef unused():  # pragma: no cover\n" + "    print()\n" * 7
+    scene.work("a", {"shop.py": CODE + hidden, "more/aside.py": "x = 1\n" * 10})
+    found = one(verdict(scene, desk_of(scene, coverage=50, plugins=True)))
+    assert found.path == "more/aside.py" and "tests run 10.5 %" in found.message
 
 
 def test_a_setting_that_is_none_is_a_finding(scene: Scene) -> None:
