@@ -38,6 +38,8 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     statistic, allowed = asked.text("statistic", "min"), asked.number("tolerance", _SLOWER)
     if statistic not in _STATISTICS:
         asked.fail(f"statistic: '{statistic}' is none of {', '.join(_STATISTICS)}")
+    if allowed < 0:
+        asked.fail(f"tolerance: {allowed:g} is less than 0; 0.2 allows a fifth more time")
     asked.texts("args"), asked.text("baseline"), asked.text("pytest")
     if asked.faults:
         return tuple(asked.faults)
@@ -60,8 +62,9 @@ def _baseline(subject: Subject, asked: Settings, statistic: str) -> Times | Find
         return _measured(subject, asked, fork, statistic)
     (text,) = files_at(subject, (subject.base, path))
     found = read_times(text, statistic)
-    if found is None:
+    if found is None or not found.seconds:
         said = "there is none on base" if text is None else "it is no report of pytest-benchmark"
+        said = said if found is None else "it holds no benchmark"
         return finding(
             subject, "benchmarks/incomparable", f"cannot be compared with the baseline {path}: {said}", path
         )
@@ -94,7 +97,7 @@ def read_times(text: str | None, statistic: str) -> Times | None:
         info = content["machine_info"]
         cpu = info.get("cpu") or {}
         seconds = {one["fullname"]: float(one["stats"][statistic]) for one in content["benchmarks"]}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     words = (
         info.get("node"),
@@ -115,7 +118,7 @@ def _slower(subject: Subject, now: Times, before: Times, allowed: float) -> Iter
     for name, old in before.seconds.items():
         seconds = now.seconds.get(name)
         path = name.partition("::")[0]
-        if seconds is None or not math.isfinite(seconds) or not old > 0:
+        if seconds is None or not math.isfinite(seconds) or not 0 < old < math.inf:
             yield finding(
                 subject, "benchmarks/incomparable", f"{name} cannot be compared: it was not measured", path
             )

@@ -49,7 +49,11 @@ class Case:
 
     @property
     def why(self) -> str:
-        lines = self.message.strip().splitlines()
+        if self.end is CaseEnd.ERROR and not self.classname:
+            said = [line[1:].strip() for line in self.text.splitlines() if line.startswith("E ")]
+        else:
+            said = []
+        lines = [*said, *self.message.strip().splitlines()]
         return lines[0][:200] if lines else ""
 
 

@@ -15,9 +15,11 @@ from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Sibling, Subject, finding
 from orchestrator.checks.trees import files_at
 from orchestrator.core.stages import Improving, Requirement, parse_requirement, unmet
+from orchestrator.plan_file.problems import unknown
 
 _FILES = ("final_metrics.json", "validation_metrics.json")
-_DIRECTIONS = {"higher": True, "lower": False}
+_DIRECTIONS: Mapping[str, bool | None] = {"higher": True, "lower": False, "ignored": None}
+_TOLERANCES = ("abs", "rel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +40,12 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
         except ValueError as error:
             asked.fail(f"require: {error}")
     asked.text("file"), asked.text("baseline")
-    for key in ("tolerance", "samples"):
-        asked.numbers(key)
+    asked.numbers("samples")
+    for key, value in asked.numbers("tolerance").items():
+        if key not in _TOLERANCES:
+            asked.fail(unknown("tolerance", key, _TOLERANCES, "allowed"))
+        elif value < 0:
+            asked.fail(f"tolerance: {key} is {value:g}; 0 or more is wanted")
     asked.choices("better", _DIRECTIONS)
     if not any(subject.settings.get(key) for key in ("require", "baseline", "samples")):
         asked.fail("nothing is asked of the metrics; name `require`, `baseline` or `samples`")
@@ -75,17 +81,32 @@ def _of_branch(
 def read_measured(path: str, text: str) -> Measured | str:
     """What a metrics file holds, or why it cannot be read."""
     try:
-        content: Any = json.loads(text)
-    except ValueError as error:
+        content: Any = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
         return f"is no JSON: {error}"
     if not isinstance(content, dict):
         return "is no mapping of metrics"
     history = content.get("history")
     return Measured(
         path=path,
-        metrics={key: value for key, value in content.items() if _is_number(value)},
+        metrics={key: _number(value) for key, value in content.items() if _is_number(value)},
         history=history if isinstance(history, dict) else {},
     )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a metric that stands there twice, nobody knows which one counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
+
+
+def _number(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # JSON holds integers that no float can
+        return math.inf
 
 
 def _is_number(value: object) -> bool:
@@ -117,7 +138,8 @@ def _against_baseline(subject: Subject, asked: Settings, measured: Measured) -> 
         yield "metrics/incomparable", f"cannot be compared with the baseline {path}: {baseline}"
         return
     better = asked.choices("better", _DIRECTIONS)
-    wanted = better or dict.fromkeys(baseline.metrics)
+    ignored = {name for name, higher in better.items() if higher is None}
+    wanted = [name for name in dict.fromkeys((*baseline.metrics, *better)) if name not in ignored]
     if not wanted:
         yield "metrics/incomparable", f"cannot be compared with the baseline {path}: it holds no number"
     for name in wanted:

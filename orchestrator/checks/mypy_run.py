@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from orchestrator import git
 from orchestrator.checks.asked import Settings
@@ -12,12 +14,20 @@ from orchestrator.checks.tools import broken, places, run_tool
 
 _ERROR = re.compile(r"error: (.*?)(?:  \[([a-z0-9-]+)\])?$")
 _USUAL = ("--strict", ".")
-_FORM = "--show-error-codes --no-color-output --no-error-summary --hide-error-context --no-pretty"
+_FORM = "--show-error-codes --no-color-output --hide-error-context --no-pretty"
 _CACHE = '--cache-dir "${ORCHESTRATOR_OUT%/*}/mypy-cache"'
 _ERRORS_FOUND = 1
 
 Fault = tuple[str, int, str, str]
 """Path, line, words and code of an error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """Errors, or, where mypy did not get as far as checking types, what kept it."""
+
+    faults: tuple[Fault, ...] = ()
+    broken: tuple[Finding, ...] = ()
 
 
 def findings(subject: Subject) -> tuple[Finding, ...]:
@@ -29,21 +39,32 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     new_only = asked.flag("new_only")
     if asked.faults:
         return tuple(asked.faults)
-    after = _faults(subject, program, arguments, subject.commit)
-    if isinstance(after, Finding):
-        return (after,)
-    old: Counter[tuple[str, str]] = Counter()
-    if new_only and after:
+    after = _run(subject, program, arguments, subject.commit)
+    if after.broken:
+        return after.broken
+    before = None
+    if new_only and after.faults:
         fork = git.merge_base(subject.git, subject.base, subject.commit) or subject.base
-        before = _faults(subject, program, arguments, fork)
-        if isinstance(before, Finding):
-            return (finding(subject, "mypy/broken", f"on base, {before.message}"),)
-        old = Counter((path, said) for path, _, said, _ in before)
-    return tuple(
-        finding(subject, "mypy/error", f"{said}  [{code}]" if code else said, path, line)
-        for path, line, said, code in after
-        if not _was_there(old, path, said)
-    )
+        before = _run(subject, program, arguments, fork)
+        if before.broken:
+            return (replace(before.broken[0], message=f"on base, {before.broken[0].message}"),)
+    return tuple(_new(subject, after.faults, before.faults if before is not None else None))
+
+
+def _new(subject: Subject, after: Sequence[Fault], before: Sequence[Fault] | None) -> Iterator[Finding]:
+    """Of the errors that were not there before, the first one says how many there are in all, and were."""
+    old = Counter((path, said) for path, _, said, _ in before or ())
+    files = len({path for path, *_ in after})
+    count = f"\nFound {len(after)} error{_s(len(after))} in {files} file{_s(files)}"
+    count += f"; {len(before)} where the branch began" if before is not None else ""
+    for path, line, said, code in after:
+        if not _was_there(old, path, said):
+            yield finding(subject, "mypy/error", (f"{said}  [{code}]" if code else said) + count, path, line)
+            count = ""
+
+
+def _s(number: int) -> str:
+    return "" if number == 1 else "s"
 
 
 def _was_there(old: Counter[tuple[str, str]], path: str, said: str) -> bool:
@@ -54,13 +75,17 @@ def _was_there(old: Counter[tuple[str, str]], path: str, said: str) -> bool:
     return True
 
 
-def _faults(subject: Subject, program: str, arguments: tuple[str, ...], commit: str) -> list[Fault] | Finding:
+def _run(subject: Subject, program: str, arguments: tuple[str, ...], commit: str) -> _Run:
     outcome, text = run_tool(subject, "mypy", program, arguments, shell=f"{_FORM} {_CACHE}", commit=commit)
-    found = [
+    found = tuple(
         (path, line, match[1], match[2] or "")
         for path, line, said in places(text)
         if (match := _ERROR.match(said))
-    ]
-    if outcome.exit_code not in (0, _ERRORS_FOUND) or (outcome.exit_code and not found):
-        return broken(subject, "mypy/broken", "mypy", outcome, text)
-    return found
+    )
+    if outcome.exit_code == 0 or (outcome.exit_code == _ERRORS_FOUND and found):
+        return _Run(faults=found)
+    stopped = tuple(
+        finding(subject, "mypy/broken", f"mypy stopped here: {said}", path, line)
+        for path, line, said, _ in found
+    )
+    return _Run(broken=stopped or (broken(subject, "mypy/broken", "mypy", outcome, text),))

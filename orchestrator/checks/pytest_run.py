@@ -8,9 +8,12 @@ from fnmatch import fnmatchcase
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.junit import NOT_FOUND, Case, CaseEnd, cases_of, pytest_trial
+from orchestrator.checks.left_out import left_out
 from orchestrator.checks.tools import broken
 from orchestrator.checks.trials import NoVerdict
 
+_FAILED = 1
+_UNEXPECTED = "[XPASS(strict)]"
 _RULES = {
     CaseEnd.FAILED: ("pytest/failed", "fails"),
     CaseEnd.ERROR: ("pytest/error", "could not be run"),
@@ -30,7 +33,8 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
         return tuple(asked.faults)
     if subject.trials is None:
         raise NoVerdict("pytest runs a command, and nobody gave it a place for that")
-    outcome = subject.trials.run(pytest_trial("pytest", subject.commit, program, arguments))
+    trial = pytest_trial("pytest", subject.commit, program, ["-o", "xfail_strict=true", *arguments])
+    outcome = subject.trials.run(trial)
     if outcome.exit_code == NOT_FOUND:
         raise NoVerdict(
             f"pytest could not be started: {outcome.tail}\nput it on the gate's PATH", is_red=True
@@ -43,7 +47,12 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     found = tuple(_bad(subject, cases, listed))
     if not cases:
         return (finding(subject, "pytest/none-collected", "pytest found no test"),)
-    if not found and outcome.exit_code:
+    if not found and all(case.end in listed for case in cases):
+        return (finding(subject, "pytest/none-collected", "no test was run: all of them are excused"),)
+    if not arguments:
+        found += tuple(left_out(subject, cases))
+    excused = any(_UNEXPECTED in case.message for case in cases)
+    if not found and outcome.exit_code not in ((0, _FAILED) if excused else (0,)):
         return (broken(subject, "pytest/no-report", "pytest", outcome, outcome.tail),)
     return found
 
@@ -54,10 +63,10 @@ def _bad(
     for case in cases:
         if case.end is CaseEnd.PASSED:
             continue
+        end = CaseEnd.XFAILED if _UNEXPECTED in case.message else case.end
         name = "::".join(filter(None, (case.file, case.name)))
         if any(
-            fnmatchcase(name, pattern) or fnmatchcase(case.name, pattern)
-            for pattern in listed.get(case.end, ())
+            fnmatchcase(name, pattern) or fnmatchcase(case.name, pattern) for pattern in listed.get(end, ())
         ):
             continue
         rule, words = _RULES[case.end]

@@ -262,6 +262,11 @@ RULES: Mapping[str, Rule] = {
     "tdd/phase-order": _rule(
         "phases out of order", "the test is to come before the code", "commit the failing test first"
     ),
+    "tdd/phase-untrue": _rule(
+        "a commit is not of the phase that it names",
+        "the history only looks as if tests had come first",
+        "let the [RED] commit bring the failing test, and the [GREEN] one the code that makes it pass",
+    ),
     "tdd/evidence-missing": _rule(
         "an evidence file is missing", _UNPROVEN, "run orchestrator tdd red|green, and commit what it wrote"
     ),
@@ -304,6 +309,9 @@ RULES: Mapping[str, Rule] = {
         "a test is expected to fail", _IDLE, "mend it, or list it under the gate's `xfails`"
     ),
     "pytest/none-collected": _rule("no test was found", _IDLE, "name the tests: `args` of the gate"),
+    "pytest/left-out": _rule(
+        "a test is there and is not run", _IDLE, "take it into what pytest collects, or remove it"
+    ),
     "pytest/no-report": _rule(
         "pytest ended without a proper end", _RED_SUITE, "run the same command by hand"
     ),

@@ -20,6 +20,7 @@ DEFAULT_ROOT = "~/orchestrator"
 
 FRAGMENTS = "changelog.d"
 """The folder in which each workstream may leave a changelog entry of its own."""
+FRAGMENT_KINDS = ("added", "changed", "deprecated", "removed", "fixed", "security")
 
 
 def is_fragment_of(workstream: str, path: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator import git
+from orchestrator.core.plan import FRAGMENT_KINDS as KINDS
 from orchestrator.core.plan import FRAGMENTS
 from orchestrator.git import Git, TreeEntry
 from orchestrator.reports.changelog import TITLE, Spot, find_spot, has_heading, insert
@@ -13,7 +14,6 @@ from orchestrator.reports.pages import page
 from orchestrator.reports.subject import Subject, Unusable
 from orchestrator.reports.text import as_items
 
-KINDS = ("added", "changed", "deprecated", "removed", "fixed", "security")
 LARGEST = 64 * 1024
 
 

@@ -20,7 +20,13 @@ def test_a_changelog_fragment_is_asked_for(scene: Scene) -> None:
     assert (found.rule, found.path) == ("docs/no-changelog", "changelog.d/a.md")
     scene.work("a", {"changelog.d/a.fixed.md": "\n"})
     assert one(verdict(scene, desk_of(scene, "docs"))).message == "says nothing"
+    scene.work("a", {"changelog.d/a.fixed.md": "<!-- what was mended -->\nTODO\n"})
+    assert one(verdict(scene, desk_of(scene, "docs"))).message == "says nothing"
+    scene.work("a", {"changelog.d/a.fixed.md": "It works.\n", "changelog.d/a.odd.md": "It works.\n"})
+    assert "names no kind" in one(verdict(scene, desk_of(scene, "docs"))).message
     scene.work("a", {"changelog.d/a.fixed.md": "It works.\n"})
+    scene.repo.git("rm", "-q", "changelog.d/a.odd.md", cwd=scene.worktrees / "a")
+    scene.repo.git("commit", "-qm", "no odd one", cwd=scene.worktrees / "a")
     assert verdict(scene, desk_of(scene, "docs")).is_green
 
 
@@ -70,6 +76,9 @@ def test_a_baseline_of_another_machine_compares_nothing(scene: Scene) -> None:
     scene.work("a", {"a.py": "a = 1\n"})
     found = one(verdict(scene, desk_of(scene, "benchmarks", args="bench", baseline="bench/baseline.json")))
     assert found.rule == "benchmarks/incomparable" and "elsewhere" in found.message
+    scene.repo.commit_files("none", {"bench/none.json": json.dumps({**report, "benchmarks": []})})
+    none = one(verdict(scene, desk_of(scene, "benchmarks", args="bench", baseline="bench/none.json")))
+    assert none.rule == "benchmarks/incomparable" and "holds no benchmark" in none.message
     missing = one(verdict(scene, desk_of(scene, "benchmarks", args="bench", baseline="no.json")))
     assert missing.rule == "benchmarks/incomparable"
 

@@ -32,8 +32,9 @@ def test_no_metrics_are_no_pass(scene: Scene) -> None:
     assert one(verdict(scene, desk_of(scene, require="acc > 0.7"))).rule == "metrics/missing"
     measure(scene, acc=float("nan"))
     assert "not a finite number" in one(verdict(scene, desk_of(scene, require="acc > 0.7"))).message
-    scene.work("a", {"out/final_metrics.json": "[1"})
-    assert one(verdict(scene, desk_of(scene, require="acc > 0.7"))).rule == "metrics/unreadable"
+    for text in ("[1", "[" * 100_000, '{"acc": 0.1, "acc": 0.9}'):
+        scene.work("a", {"out/final_metrics.json": text})
+        assert one(verdict(scene, desk_of(scene, require="acc > 0.7"))).rule == "metrics/unreadable"
 
 
 def test_validation_metrics_do_where_there_are_no_final_ones(scene: Scene) -> None:
@@ -56,6 +57,11 @@ def test_validation_metrics_do_where_there_are_no_final_ones(scene: Scene) -> No
         ({"acc": 0.90, "mse": 0.10, "n": 5}, {"samples": {"n": 100}}, "metrics/too-few"),
         ({"acc": 0.90, "mse": 0.10}, {"samples": {"n": 100}}, "metrics/too-few"),
         ({"acc": 0.90, "mse": 0.10}, {"better": {"acc": "up"}}, "checks/setting"),
+        ({"acc": 0.10, "mse": 0.10}, {"better": {"mse": "lower"}}, "metrics/regressed"),
+        ({"acc": 0.10, "mse": 0.10}, {"better": {"acc": "ignored"}}, None),
+        ({"acc": 10**400, "mse": 0.10}, {}, "metrics/incomparable"),
+        ({"acc": 0.90, "mse": 0.10}, {"tolerance": {"relative": 0.3}}, "checks/setting"),
+        ({"acc": 0.90, "mse": 0.10}, {"tolerance": {"rel": -0.3}}, "checks/setting"),
     ],
 )
 def test_against_a_baseline(

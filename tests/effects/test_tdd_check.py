@@ -212,7 +212,7 @@ def in_phases(scene: Scene, *steps: tuple[str, dict[str, str]]) -> None:
             "import pytest\n" + STRONG.replace("def test", "@pytest.mark.skip\ndef test"),
             "marked to be skipped",
         ),
-        (STRONG.replace("== 3", "in (3, 4)"), "as it was it fails there"),
+        (STRONG.replace("== 3", "in (3, 4)"), "as it was it fails on"),
     ],
 )
 def test_a_test_that_was_weakened_between_red_and_green_is_found(scene: Scene, later: str, why: str) -> None:
@@ -224,6 +224,52 @@ def test_a_test_that_was_weakened_between_red_and_green_is_found(scene: Scene, l
     )
     found = verdict(scene, desk_of(scene))
     assert any(f.rule == "tdd/weakened" and why in f.message for f in found.findings), found.message
+
+
+def test_a_test_is_weakened_by_what_it_stands_on_and_by_a_later_commit(scene: Scene) -> None:
+    near = "def near(a, b):\n    return abs(a - b) < {}\n"
+    uses = "from shop import total\nfrom near import near\n\nMORE = {}\n\n\n"
+    helped = "def test_helped():\n    assert near(total([]), 0)\n\n\n"
+    tests = uses + helped + "def test_bound():\n    assert abs(total([1]) - 1) < MORE\n"
+    in_phases(
+        scene,
+        ("[RED] total", {"tests/near.py": near.format(1), "tests/test_shop.py": tests.format(1)}),
+        ("[GREEN] total", {"shop.py": "def total(prices):\n    return 4\n"}),
+        ("[REFACTOR] tests", {"tests/near.py": near.format(9), "tests/test_shop.py": tests.format(9)}),
+    )
+    found = verdict(scene, desk_of(scene))
+    assert {(f.rule, f.message.split()[0]) for f in found.findings} == {
+        ("tdd/weakened", "test_helped"),
+        ("tdd/weakened", "test_bound"),
+    }
+
+
+def test_a_branch_without_phases_weakens_only_what_then_passes(scene: Scene) -> None:
+    twice = "\n\ndef test_twice():\n    assert total([2]) == 2\n    assert total([2]) == 2\n"
+    in_phases(
+        scene,
+        ("tests", {"tests/test_shop.py": STRONG + twice}),
+        (
+            "code",
+            {
+                "shop.py": "def total(prices):\n    return sum(prices) or 1\n",
+                "tests/test_shop.py": TEST + twice.replace("    assert total([2]) == 2\n", "", 1),
+            },
+        ),
+    )
+    assert [f.message.split()[0] for f in verdict(scene, desk_of(scene)).findings] == ["test_total"]
+
+
+def test_a_test_that_only_misses_a_module_or_a_file_is_vacuous(scene: Scene) -> None:
+    there = "\n\ndef test_there():\n    from pathlib import Path\n\n    assert Path('shop.py').exists()\n"
+    local = "def test_local():\n    import shop\n\n    assert shop is not None\n"
+    used = "\n\ndef test_used():\n    from shop import total\n\n    assert total([1]) == 1\n"
+    scene.work("a", {"shop.py": CODE, "tests/test_shop.py": local + there + used})
+    found = verdict(scene, desk_of(scene))
+    assert {(f.rule, f.message.split()[0]) for f in found.findings} == {
+        ("tdd/vacuous", "test_local"),
+        ("tdd/vacuous", "test_there"),
+    }
 
 
 def test_a_test_that_was_only_made_clearer_is_not_weakened(scene: Scene) -> None:
@@ -242,6 +288,22 @@ def test_phases_in_order_are_asked_for_by_a_setting(scene: Scene) -> None:
     found = verdict(scene, desk_of(scene, phases=True))
     assert rules(found) == ["tdd/phase-order", "tdd/phase-unmarked"]
     assert "[GREEN] comes first" in found.message
+
+
+def test_a_history_that_only_looks_test_first_is_found(scene: Scene) -> None:
+    in_phases(
+        scene,
+        ("[RED] nothing", {"notes.md": "soon\n"}),
+        ("[RED] total", {"shop.py": CODE, "tests/test_shop.py": TEST}),
+        ("[GREEN] total", {"shop.py": "# done\n" + CODE}),
+        ("[RED] mean", {"tests/test_mean.py": TEST.replace("shop", "mean")}),
+        ("[GREEN] mean", {"notes.md": "done\n"}),
+        ("[REFACTOR] mean", {"mean.py": CODE}),
+    )
+    found = verdict(scene, desk_of(scene, phases=True))
+    said = [f.message.partition(" (")[2] for f in found.findings if f.rule == "tdd/phase-untrue"]
+    assert len(said) == len(found.findings), found.message
+    assert [one.partition(")")[0] for one in said] == ["[RED] nothing", "[RED] total", "[GREEN] mean"]
 
 
 def test_phases_are_counted_for_each_component(scene: Scene) -> None:
@@ -280,8 +342,9 @@ def capture(scene: Scene, phase: str, *command: str) -> None:
 def test_evidence_is_held_against_the_commits_it_names(scene: Scene) -> None:
     scene.work("a", {"tests/test_shop.py": TEST})
     capture(scene, "red", "false")
-    scene.work("a", {"shop.py": CODE})
-    capture(scene, "green", "true")
+    scene.work("a", {"shop.py": CODE, "tests/test_other.py": TEST.replace("shop", "other")})
+    capture(scene, "green", "true")  # another component is red meanwhile
+    scene.work("a", {"other.py": CODE})
     desk = desk_of(scene, evidence=True)
     found = verdict(scene, desk)
     assert found.is_green, found.message
@@ -305,6 +368,10 @@ def test_coverage_is_of_what_the_branch_wrote(scene: Scene) -> None:
     assert verdict(scene, desk_of(scene, coverage=50, plugins=True)).is_green
     found = one(verdict(scene, desk_of(scene, coverage=80, plugins=True)))
     assert (found.rule, found.path) == ("tdd/coverage", "shop.py") and "tests run 60.0 %" in found.message
+    hidden = "\n\ndef unused():  # pragma: no cover\n" + "    print()\n" * 7
+    scene.work("a", {"shop.py": CODE + hidden, "more/aside.py": "x = 1\n" * 10})
+    found = one(verdict(scene, desk_of(scene, coverage=50, plugins=True)))
+    assert found.path == "more/aside.py" and "tests run 10.5 %" in found.message
 
 
 def test_a_setting_that_is_none_is_a_finding(scene: Scene) -> None:

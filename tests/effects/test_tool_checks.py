@@ -57,6 +57,19 @@ def test_a_suite_without_tests_is_red(scene: Scene) -> None:
     assert one(verdict(scene, desk_of(scene, "pytest"))).rule == "pytest/none-collected"
 
 
+def test_a_test_that_is_excused_or_left_out_is_no_pass(scene: Scene) -> None:
+    idle = "import pytest\n\n\n@pytest.mark.{}\ndef test_x():\n    assert True\n"
+    scene.work("a", {"test_x.py": idle.format("skip")})
+    assert one(verdict(scene, desk_of(scene, "pytest", skips="*"))).rule == "pytest/none-collected"
+    scene.work("a", {"test_x.py": idle.format("xfail")})
+    assert "XPASS" in one(verdict(scene, desk_of(scene, "pytest"))).message
+    assert verdict(scene, desk_of(scene, "pytest", xfails="test_x")).is_green
+    bad = "def test_good():\n    assert True\n\n\ndef test_bad():\n    assert False\n"
+    scene.work("a", {"test_x.py": bad, "pytest.ini": "[pytest]\naddopts = -k good\n"})
+    found = one(verdict(scene, desk_of(scene, "pytest")))
+    assert (found.rule, found.line) == ("pytest/left-out", 5) and "pytest.ini" in found.message
+
+
 def test_a_suite_that_passes_is_green_unless_pytest_says_otherwise(scene: Scene) -> None:
     scene.work("a", {"test_x.py": "def test_x():\n    assert True\n"})
     assert verdict(scene, desk_of(scene, "pytest")).is_green
@@ -72,10 +85,14 @@ def test_mypy_counts_errors_before_and_after(scene: Scene) -> None:
     )
     every = one(verdict(scene, desk_of(scene, "mypy")))
     assert (every.rule, every.path, every.line) == ("mypy/error", "old.py", 4)
-    assert "[return-value]" in every.message
+    assert "[return-value]" in every.message and "Found 1 error in 1 file" in every.message
     assert verdict(scene, desk_of(scene, "mypy", new_only=True)).is_green
     scene.work("a", {"new.py": "def g() -> int:\n    return ''\n"})
-    assert one(verdict(scene, desk_of(scene, "mypy", new_only=True))).path == "new.py"
+    new = one(verdict(scene, desk_of(scene, "mypy", new_only=True)))
+    assert new.path == "new.py" and "Found 2 errors in 2 files; 1 where the branch began" in new.message
+    scene.work("a", {"new.py": "return = 1\n"})
+    found = one(verdict(scene, desk_of(scene, "mypy", new_only=True)))
+    assert (found.rule, found.path, found.line) == ("mypy/broken", "new.py", 1)
 
 
 def test_mypy_that_cannot_check_is_red(scene: Scene) -> None:

@@ -23,6 +23,7 @@ class Branch:
     """`laid` are the test files that RED takes from the tip; `named` the tests that are new or changed.
 
     `added` are dotted names that cannot be imported without the branch: its modules, and names in them.
+    `new_files` are its Python files that were not there before, tests left out.
     """
 
     fork: str
@@ -31,6 +32,7 @@ class Branch:
     named: tuple[Test, ...]
     added: frozenset[str]
     patterns: tuple[str, ...] = ()
+    new_files: tuple[str, ...] = ()
 
     @property
     def test_files(self) -> tuple[str, ...]:
@@ -66,6 +68,7 @@ def branch_between(repository: Git, fork: str, tip: str, patterns: Sequence[str]
         named=new_or_changed(before, after),
         added=frozenset(_added(repository, fork, tip, own)),
         patterns=tuple(patterns),
+        new_files=tuple(change.path for change in changes if change.kind == "A" and change.path in own),
     )
 
 

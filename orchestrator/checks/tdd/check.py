@@ -10,9 +10,11 @@ from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.tdd.branch import read_branch
 from orchestrator.checks.tdd.coverage import coverage_findings
 from orchestrator.checks.tdd.evidence import evidence_findings
-from orchestrator.checks.tdd.history import phase_findings, read_steps, weakened_findings
+from orchestrator.checks.tdd.history import phase_findings, read_steps
 from orchestrator.checks.tdd.hollow import hollow_findings
+from orchestrator.checks.tdd.phase_runs import phase_run_findings
 from orchestrator.checks.tdd.proof import green_findings, green_trial, red_findings, red_trial, run_tests
+from orchestrator.checks.tdd.weakened import weakened_findings
 from orchestrator.checks.trees import read_commit
 
 
@@ -44,6 +46,7 @@ def _findings(subject: Subject) -> Iterator[Finding]:
     yield from weakened_findings(subject, branch, steps, program)
     if asked.flag("phases"):
         yield from phase_findings(subject, steps)
+        yield from phase_run_findings(subject, branch, steps, program)
     if asked.flag("evidence"):
         yield from evidence_findings(subject, branch, steps, program)
     least = asked.share("coverage", 80.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from orchestrator.checks.tdd.branch import Branch, branch_between
 from orchestrator.checks.tdd.history import Step
 from orchestrator.checks.tdd.proof import Run, run_tests
 from orchestrator.checks.tdd.record import Evidence, is_evidence, named_in, path_of, read
+from orchestrator.source.naming import plain
 
 _WANTED = ("red", "green")
 
@@ -96,15 +98,28 @@ def _disagrees(subject: Subject, branch: Branch, file: _File, commit: str, progr
     then = branch_between(subject.git, branch.fork, commit, branch.patterns)
     if not then.named:
         return f"at {commit[:12]} the branch has no test of its own yet"
-    trial = pytest_trial(f"evidence {file.path}", commit, program, then.test_files, keeps_failures=True)
+    tests = _tests_of(file, then.test_files)
+    trial = pytest_trial(f"evidence {file.path}", commit, program, tests, keeps_failures=True)
     run = run_tests(subject.trials, trial)
     if file.phase == "red":
-        return None if _is_red(branch, run) else f"run again at {commit[:12]}, no test fails"
-    bad = _not_passed(run)
+        return None if is_red(branch, run) else f"run again at {commit[:12]}, no test fails"
+    bad = not_passed(run)
     return f"run again at {commit[:12]}, {bad}" if bad else None
 
 
-def _is_red(branch: Branch, run: Run) -> bool:
+def _tests_of(file: _File, there: Sequence[str]) -> Sequence[str]:
+    """Those named after the component, else those that the command names, else all that are new."""
+    name = plain(file.component)
+    own = [path for path in there if name in plain(posixpath.basename(path))]
+    return own or [path for path in there if _is_named(path, file.evidence.command)] or there
+
+
+def _is_named(path: str, command: str) -> bool:
+    words = (word.partition("::")[0].removeprefix("./").rstrip("/") for word in command.split())
+    return any(word and (path == word or path.startswith(f"{word}/")) for word in words)
+
+
+def is_red(branch: Branch, run: Run) -> bool:
     if run.cases is None:
         return branch.lacks(run.outcome.tail) is not None
     return any(
@@ -114,7 +129,7 @@ def _is_red(branch: Branch, run: Run) -> bool:
     )
 
 
-def _not_passed(run: Run) -> str | None:
+def not_passed(run: Run) -> str | None:
     if run.cases is None:
         return f"pytest {run.ended}"
     bad = next((case for case in run.cases if case.end is not CaseEnd.PASSED), None)

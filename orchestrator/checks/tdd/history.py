@@ -1,4 +1,4 @@
-"""The phases that a branch's commits say they are, and tests that changed between RED and GREEN."""
+"""The phases that a branch's commits say they are, and their order."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from enum import Enum
 
 from orchestrator import git
 from orchestrator.checks.finding import Finding, Subject, finding
-from orchestrator.checks.junit import pytest_trial
 from orchestrator.checks.tdd.branch import Branch
-from orchestrator.checks.tdd.proof import not_green, run_tests
-from orchestrator.checks.tdd.written import Test, is_collected, tests_at
 from orchestrator.source.naming import plain
 
 _MARK = re.compile(r"\[(RED|GREEN|REFACTOR)\]", re.IGNORECASE)
@@ -33,6 +30,7 @@ class Step:
     phase: Phase | None
     is_merge: bool
     changed: tuple[str, ...]
+    parent: str = ""
 
     @property
     def words(self) -> str:
@@ -54,6 +52,7 @@ def _step(subject: Subject, commit: git.Commit) -> Step:
         phase=Phase(mark[1].upper()) if mark else None,
         is_merge=len(commit.parents) > 1,
         changed=tuple(change.path for change in changes),
+        parent=commit.parents[0] if commit.parents else "",
     )
 
 
@@ -98,72 +97,3 @@ def _disorder(steps: Sequence[Step]) -> str | None:
     if before in (None, Phase.RED):
         return "there is no [RED] commit" if before is None else "no [GREEN] commit follows the last [RED]"
     return None
-
-
-def weakened_findings(
-    subject: Subject, branch: Branch, steps: Sequence[Step], program: str
-) -> Iterator[Finding]:
-    """Tests of a [RED] commit that the next [GREEN] one passes only because they were changed."""
-    for red, green, path in _pairs(branch, steps):
-        before, after = (
-            tests_at(subject.git, commit, _test_files(steps, branch)) for commit in (red.commit, green.commit)
-        )
-        now = {test.name: test for tests in after.values() for test in tests}
-        moved = {test.name: test for test in after.get(path, ())}
-        suspects = []
-        for test in before.get(path, ()):
-            later = moved.get(test.name) or now.get(test.name)
-            fault = _weaker(test, later)
-            if fault is not None:
-                message = f"{test.name} {fault} between {red.words} and {green.words}"
-                yield finding(subject, "tdd/weakened", message, path, later.line if later else None)
-            elif later is not None and later.body != test.body:
-                suspects.append((test, later))
-        if suspects:
-            yield from _failing(subject, suspects, red, green, path, program)
-
-
-def _weaker(test: Test, later: Test | None) -> str | None:
-    if later is None:
-        return "was removed"
-    if later.excuses > test.excuses:
-        return "was marked to be skipped or to fail"
-    if later.asserts < test.asserts:
-        return f"lost assertions ({test.asserts} to {later.asserts})"
-    return None
-
-
-def _failing(
-    subject: Subject, suspects: Sequence[tuple[Test, Test]], red: Step, green: Step, path: str, program: str
-) -> Iterator[Finding]:
-    trial = pytest_trial(
-        f"red tests on green {path}",
-        green.commit,
-        program,
-        [path],
-        source=red.commit,
-        paths=(path,),
-        keeps_failures=True,
-    )
-    run = run_tests(subject.trials, trial)
-    for test, later in suspects:
-        if not_green(test, run) is not None:
-            message = (
-                f"{test.name} was changed between {red.words} and {green.words}, and as it was it fails there"
-            )
-            yield finding(subject, "tdd/weakened", message, path, later.line)
-
-
-def _test_files(steps: Sequence[Step], branch: Branch) -> tuple[str, ...]:
-    paths = (path for step in steps for path in step.changed if is_collected(path, branch.patterns))
-    return tuple(dict.fromkeys(paths))
-
-
-def _pairs(branch: Branch, steps: Sequence[Step]) -> Iterator[tuple[Step, Step, str]]:
-    """The last [RED] commit that touched each test file, and the first [GREEN] one after it."""
-    for path in _test_files(steps, branch):
-        reds = [n for n, step in enumerate(steps) if step.phase is Phase.RED and path in step.changed]
-        for number in reds[-1:]:
-            green = next((step for step in steps[number:] if step.phase is Phase.GREEN), None)
-            if green is not None:
-                yield steps[number], green, path

@@ -1,7 +1,8 @@
-"""Tests of a file that cannot be imported on RED, run with hollow stand-ins for what the branch adds.
+"""Tests that fail on RED, run once more with hollow stand-ins for what the branch adds.
 
-Such a file proves nothing of its single tests: they never ran. With stand-ins that fail whenever they are
-used, a test that passes all the same does not depend on the branch. The others count as red.
+A file that cannot be imported proves nothing of its single tests: they never ran. Nor does a test that only
+misses a module or a file. With empty files, and names in them that fail whenever they are used, a test that
+passes all the same does not depend on the branch. The others count as red.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.junit import CaseEnd, collection_of, of_test, pytest_trial
 from orchestrator.checks.tdd.branch import Branch
 from orchestrator.checks.tdd.proof import Run, run_tests
+from orchestrator.checks.tdd.written import Test
 
 _PLUGIN = "orchestrator_hollow"
 _CODE = """
@@ -59,10 +61,11 @@ sys.meta_path.insert(0, Finder())
 
 
 def hollow_findings(subject: Subject, branch: Branch, red: Run, program: str) -> Iterator[Finding]:
-    """Vacuous tests in files that RED could not import for want of the branch."""
-    files = [path for path in branch.test_files if _is_hidden(branch, red, path)]
-    if not files:
+    """Vacuous tests of those that RED could not import, or that fail there for want of something."""
+    tests = [test for test in branch.named if branch.added and _may_be_vacuous(branch, red, test)]
+    if not tests:
         return
+    files = list(dict.fromkeys(test.path for test in tests))
     trial = pytest_trial(
         "red hollow",
         branch.fork,
@@ -71,17 +74,26 @@ def hollow_findings(subject: Subject, branch: Branch, red: Run, program: str) ->
         shell=f"-p {_PLUGIN}",
         source=branch.tip,
         paths=branch.laid,
+        texts=dict.fromkeys(branch.new_files, ""),
         keeps_failures=True,
     )
     out = '"$ORCHESTRATOR_OUT"'
     write = f"printf %s {shlex.quote(_CODE.format(names=_names(branch)))} > {out}/{_PLUGIN}.py"
     path = f"export PYTHONPATH={out}${{PYTHONPATH:+:$PYTHONPATH}}"
     run = run_tests(subject.trials, replace(trial, command=f"{write}; {path}; {trial.command}"))
-    for test in branch.named:
+    for test in tests:
         cases = list(of_test(run.cases or (), test.path, test.name))
-        if test.path in files and cases and all(case.end is CaseEnd.PASSED for case in cases):
+        if cases and all(case.end is CaseEnd.PASSED for case in cases):
             message = f"{test.name} passes whatever the branch adds: it proves nothing of it"
             yield finding(subject, "tdd/vacuous", message, test.path, test.line)
+
+
+def _may_be_vacuous(branch: Branch, red: Run, test: Test) -> bool:
+    """Not those that RED has seen pass: they are found to be."""
+    if _is_hidden(branch, red, test.path):
+        return True
+    cases = of_test(red.cases or (), test.path, test.name)
+    return any(case.end is CaseEnd.FAILED for case in cases)
 
 
 def _is_hidden(branch: Branch, red: Run, path: str) -> bool:

@@ -69,6 +69,27 @@ def tests_in(path: str, content: bytes) -> tuple[Test, ...]:
     return () if isinstance(module, Fault) else tuple(_tests(path, module.tree.body, ""))
 
 
+def frames_at(repository: Git, commit: str, *paths: str) -> dict[str, frozenset[str]]:
+    """What these files hold at their top beside tests and imports: constants, helpers, cases."""
+    entries = git.tree_entries(repository, commit, *paths)
+    contents = git.read_blobs(repository, [entry.id for entry in entries if entry.is_plain_file])
+    return {entry.path: _frame(contents[entry.id]) for entry in entries if entry.id in contents}
+
+
+def _frame(content: bytes) -> frozenset[str]:
+    module = parse(content)
+    if isinstance(module, Fault):
+        return frozenset()
+    return frozenset(ast.dump(node) for node in module.tree.body if not _is_test_or_import(node))
+
+
+def _is_test_or_import(node: ast.stmt) -> bool:
+    if isinstance(node, ast.ClassDef):
+        return node.name.startswith("Test")
+    named = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test")
+    return named or isinstance(node, (ast.Import, ast.ImportFrom))
+
+
 def _tests(path: str, body: Iterable[ast.stmt], owner: str) -> Iterator[Test]:
     for node in body:
         if isinstance(node, ast.ClassDef):
