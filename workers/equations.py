@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workers.cli import StopRequest, UsageError, default_results, run_command
-from workers.config import TrainConfig, load_config
+from workers.config import TrainConfig
+from workers.config_file import load_config
 
 if TYPE_CHECKING:
     from workers.language.backends import LanguageModel

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from workers.cli import StopRequest, run_command
-from workers.config import GenerateConfig, load_config
+from workers.config import GenerateConfig
+from workers.config_file import load_config
 from workers.data.generate import generate
 
 

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from workers.cli import StopRequest, UsageError, default_results, run_command
-from workers.config import TrainConfig, TransformerConfig, load_config
+from workers.config import TrainConfig, TransformerConfig
+from workers.config_file import load_config
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -14,7 +14,8 @@ import yaml
 from orchestrator.enforcement.required import files_of, read_listed
 from orchestrator.plan_file import load_plan
 from tests.workers.conftest import ROOT
-from workers.config import TrainConfig, load_config
+from workers.config import TrainConfig
+from workers.config_file import load_config
 
 WAVES, CPU = ROOT / "waves.yaml", ROOT / "examples" / "trajectory-cpu.yaml"
 COMMANDS = {"workers.train", "workers.evaluate", "workers.equations"}

@@ -14,7 +14,8 @@ import torch
 
 from tests.workers.conftest import ROOT, start, tiny_config, train_here
 from workers.cli import UsageError
-from workers.config import OptimConfig, TrainConfig, config_hash, load_config
+from workers.config import OptimConfig, TrainConfig
+from workers.config_file import config_hash, load_config
 from workers.evaluate import main as evaluate_main
 from workers.evaluation.metrics import calibration_error
 from workers.result_syncer import ResultSyncer

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from workers.cli import UsageError
-from workers.config import TrainConfig, config_hash
+from workers.config import TrainConfig
+from workers.config_file import config_hash
 from workers.data.dataset import ClipDataset, load_datasets
 from workers.data.leaks import single_frame_accuracy
 from workers.data.trajectories import FAMILIES
