@@ -144,8 +144,19 @@ class TransformerConfig(Preset):
     heads: Count = 6
     masked: Fraction = 0.9  # share of the tubes hidden in pre-training
     weights: Path | None = None  # of python -m workers.pretrain
+    positions: Literal["sequence", "grid"] = "sequence"  # of a tubelet: its number, or time, row and column
+    standardise: bool = False  # each clip: its mean colour taken out, its contrast made the same
+    xavier: bool = False  # initial weights as VideoMAE's authors draw them, not as the library does
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "cpu": {"patch": 16, "dim": 96, "layers": 3, "heads": 4}
+        "cpu": {
+            "tubelet": 4,
+            "dim": 96,
+            "layers": 3,
+            "heads": 4,
+            "positions": "grid",
+            "standardise": True,
+            "xavier": True,
+        }
     }
 
     @model_validator(mode="after")
@@ -183,11 +194,19 @@ class MagvitConfig(Preset):
     layers: Count = 4
     heads: Count = 4
     ball_weight: Annotated[float, Field(ge=0)] = 10.0
-    reconstructed: Annotated[float, Field(gt=0, le=1)] = (
-        1.0  # share of a batch that its tokens' decoder learns
-    )
+    # Share of a batch that the tokens' decoder learns; one clip alone takes a slow path on a CPU.
+    reconstructed: Annotated[float, Field(gt=0, le=1)] = 1.0
+    halving_stem: bool = False  # no convolution at the image's full resolution in the encoder
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "cpu": {"channels": 8, "depth": 1, "code_dim": 8, "dim": 96, "layers": 2, "reconstructed": 0.25}
+        "cpu": {
+            "channels": 8,
+            "depth": 1,
+            "code_dim": 8,
+            "dim": 96,
+            "layers": 2,
+            "reconstructed": 0.125,
+            "halving_stem": True,
+        }
     }
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,8 +28,15 @@ RESUMABLE_CHANGES = frozenset(
     }
 )
 
-# Runs from before there was one are still the same runs.
-LATER_VARIANT = "tasks.alignment"
+# What came later, by the value that means what was done before: runs from then are still the same runs.
+LATER_KEYS: Mapping[str, Any] = {
+    "tasks.alignment": None,
+    "model.extractor.positions": "sequence",
+    "model.extractor.standardise": False,
+    "model.extractor.xavier": False,
+    "model.extractor.halving_stem": False,
+    "model.extractor.tokenizer.halving_stem": False,
+}
 
 Schema = TypeVar("Schema", bound=Section)
 
@@ -50,9 +57,11 @@ def load_config(schema: type[Schema], path: Path | None, overrides: Sequence[str
 
 
 def config_hash(config: Section) -> str:
-    values = {key: value for key, value in flatten(config).items() if key not in RESUMABLE_CHANGES}
-    if values.get(LATER_VARIANT, ...) is None:
-        del values[LATER_VARIANT]
+    values = {
+        key: value
+        for key, value in flatten(config).items()
+        if key not in RESUMABLE_CHANGES and (key not in LATER_KEYS or value != LATER_KEYS[key])
+    }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
