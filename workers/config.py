@@ -145,7 +145,7 @@ class TransformerConfig(Preset):
     masked: Fraction = 0.9  # share of the tubes hidden in pre-training
     weights: Path | None = None  # of python -m workers.pretrain
     positions: Literal["sequence", "grid"] = "sequence"  # of a tubelet: its number, or time, row and column
-    standardise: bool = False  # each clip: its mean colour taken out, its contrast made the same
+    standardise: bool = False  # each clip: its mean colour taken out, its strongest contrast one
     xavier: bool = False  # initial weights as VideoMAE's authors draw them, not as the library does
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "cpu": {

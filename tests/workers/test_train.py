@@ -86,6 +86,7 @@ def test_a_loss_that_is_not_finite_exits_70_and_keeps_the_good_checkpoint(tmp_pa
         (["--set", "nonsense"], "KEY=VALUE"),
         (["--resume", "absent.pt"], "absent.pt"),
         (["--device", "toaster"], "toaster"),
+        (["--results", "/dev/null/results"], "/dev/null/results cannot be a folder"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(
@@ -145,6 +146,7 @@ def test_evaluation_repeats_the_figures_of_training(
     [picture] = tmp_path.glob("*_confusion_matrix.png")
     assert re.match(r"\d{8}_\d{4}_", picture.name)
     assert evaluate_main([*options[:2], "--results", str(tmp_path / "empty")]) == 2
+    assert evaluate_main([*options, "--checkpoint", "absent.pt"]) == 2
 
 
 def test_the_syncer_reports_at_most_once_per_interval_but_every_new_step(

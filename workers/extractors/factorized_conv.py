@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.config import FactorizedConvConfig
-from workers.extractors.feature_extractor import FeatureExtractor, standardised
+from workers.extractors.feature_extractor import FeatureExtractor
 from workers.extractors.objects import pixel_centres
 
 
@@ -91,7 +91,9 @@ class FactorizedConv(FeatureExtractor):
         )
 
     def extract(self, video: Tensor) -> Tensor:
-        volume = standardised(self.shrink(video.transpose(1, 2)))  # (B, C, T, H/2, W/2)
+        volume = self.shrink(video.transpose(1, 2))  # (B, C, T, H/2, W/2)
+        volume = volume - volume.mean(dim=(2, 3, 4), keepdim=True)
+        volume = volume / volume.std(dim=(1, 2, 3, 4), keepdim=True).clamp_min(1e-3)
         frames = self.embed(self.readout(self.blocks(volume)))  # (B, T, D)
         features: Tensor = self.temporal(frames.transpose(1, 2)).transpose(1, 2)
         return features

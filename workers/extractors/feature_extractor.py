@@ -29,12 +29,6 @@ def stretched(sequence: Tensor, frames: int) -> Tensor:
     return sequence.transpose(1, 2)
 
 
-def standardised(volume: Tensor) -> Tensor:
-    """Take each clip's mean colour out of (B, C, T, H, W) and let its values deviate by one."""
-    centred = volume - volume.mean(dim=(2, 3, 4), keepdim=True)
-    return centred / centred.std(dim=(1, 2, 3, 4), keepdim=True).clamp_min(1e-3)
-
-
 def initialise_for_relu(network: nn.Module) -> None:
     """Let signals keep their size through many convolutions with ReLUs (He et al. 2015, fan-in)."""
     for module in network.modules():

@@ -14,7 +14,7 @@ from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEModel
 
 from workers.cli import UsageError
 from workers.config import TransformerConfig
-from workers.extractors.feature_extractor import FeatureExtractor, standardised, stretched
+from workers.extractors.feature_extractor import FeatureExtractor, stretched
 
 _DECODER_SHARE = 2  # the decoder of pre-training is half as wide as the encoder, and a quarter as deep
 _SLOWEST_WAVE = 100.0  # in tubelets per radian: no side of a grid is longer
@@ -73,8 +73,9 @@ def seen(video: Tensor, config: TransformerConfig) -> Tensor:
     """What the encoder is given: around zero, and where asked with the same contrast for all clips."""
     if not config.standardise:
         return video * 2 - 1
-    # A ball fills a hundredth of the pixels, so they would be at eight deviations.
-    return standardised(video.transpose(1, 2)).transpose(1, 2) / 2
+    # By the peak: dividing by the deviation took out how large the ball is, and with it the depth.
+    contrast = video - video.mean(dim=(1, 3, 4), keepdim=True)
+    return contrast / contrast.abs().amax(dim=(1, 2, 3, 4), keepdim=True).clamp_min(1e-3)
 
 
 def prepare(encoder: VideoMAEModel, config: TransformerConfig, *, frames: int, image_size: int) -> None:

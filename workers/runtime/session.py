@@ -11,7 +11,7 @@ import torch
 
 from workers.cli import NotWritten, StopRequest, UsageError
 from workers.config import TrainConfig
-from workers.config_file import config_hash, flatten
+from workers.config_file import RESUMABLE_CHANGES, config_hash, flatten
 from workers.data.augment import NoiseBank
 from workers.data.dataset import ClipDataset, TrainingBatches, load_datasets
 from workers.evaluation.baselines import baseline_errors
@@ -105,7 +105,7 @@ def require_same_config(checkpoint: Checkpoint, config: TrainConfig, path: Path)
     if checkpoint.config_hash == config_hash(config):
         return
     now = flatten(config)
-    names = sorted(now.keys() | checkpoint.config.keys())
+    names = sorted((now.keys() | checkpoint.config.keys()) - RESUMABLE_CHANGES)
     differing = [
         f"{name} was {checkpoint.config.get(name)!r}, is {now.get(name)!r}"
         for name in names
