@@ -56,7 +56,24 @@ def run_command(name: str, command: Callable[[], None]) -> int:
         label = "stopped" if isinstance(error, InterruptedRun) else "error"
         print(f"{name}: {label}: {error}", file=sys.stderr, flush=True)
         return error.exit_code
+    except OSError as error:  # a full disk, a folder that may not be read, a drive that went away
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"{name}: error: {where}{error.strerror or error}", file=sys.stderr, flush=True)
+        return FAILED
     return DONE
+
+
+def made_folder(path: Path) -> Path:
+    """Make it where it is missing.
+
+    Raises:
+        UsageError: there cannot be one.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be a folder for results: {error.strerror}") from None
+    return path
 
 
 def default_results() -> Path:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from workers.cli import UsageError, run_command
+from workers.cli import UsageError, made_folder, run_command
 from workers.comparison.evidence import VALIDATION, read_folder
 from workers.comparison.page import comparison_page, validation_page
 from workers.comparison.verdict import decide
@@ -43,7 +43,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     branches = [read_folder(name, folder) for name, folder in folders.items()]
     verdict = decide(branches)
     output: Path = arguments.output
-    (output / VALIDATION_PAGE).parent.mkdir(parents=True, exist_ok=True)
+    made_folder((output / VALIDATION_PAGE).parent)
     stage = [read_folder(name, folder, VALIDATION) for name, folder in folders.items()]
     replace_text(output / VALIDATION_PAGE, validation_page(stage))
     replace_text(output / PAGE, comparison_page("Comparison of the branches", branches, verdict))

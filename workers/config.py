@@ -1,18 +1,13 @@
-"""Schemas of the YAML configs, overrides, and the hash that decides whether a run may resume.
+"""Schemas of the YAML configs.
 
 Nothing here imports torch: a bad config is reported before the slow imports.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from workers.cli import UsageError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Range = tuple[float, float]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -149,8 +144,19 @@ class TransformerConfig(Preset):
     heads: Count = 6
     masked: Fraction = 0.9  # share of the tubes hidden in pre-training
     weights: Path | None = None  # of python -m workers.pretrain
+    positions: Literal["sequence", "grid"] = "sequence"  # of a tubelet: its number, or time, row and column
+    standardise: bool = False  # each clip: its mean colour taken out, its strongest contrast one
+    xavier: bool = False  # initial weights as VideoMAE's authors draw them, not as the library does
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "cpu": {"patch": 16, "dim": 96, "layers": 3, "heads": 4}
+        "cpu": {
+            "tubelet": 4,
+            "dim": 96,
+            "layers": 3,
+            "heads": 4,
+            "positions": "grid",
+            "standardise": True,
+            "xavier": True,
+        }
     }
 
     @model_validator(mode="after")
@@ -188,11 +194,19 @@ class MagvitConfig(Preset):
     layers: Count = 4
     heads: Count = 4
     ball_weight: Annotated[float, Field(ge=0)] = 10.0
-    reconstructed: Annotated[float, Field(gt=0, le=1)] = (
-        1.0  # share of a batch that its tokens' decoder learns
-    )
+    # Share of a batch that the tokens' decoder learns; one clip alone takes a slow path on a CPU.
+    reconstructed: Annotated[float, Field(gt=0, le=1)] = 1.0
+    halving_stem: bool = False  # no convolution at the image's full resolution in the encoder
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "cpu": {"channels": 8, "depth": 1, "code_dim": 8, "dim": 96, "layers": 2, "reconstructed": 0.25}
+        "cpu": {
+            "channels": 8,
+            "depth": 1,
+            "code_dim": 8,
+            "dim": 96,
+            "layers": 2,
+            "reconstructed": 0.125,
+            "halving_stem": True,
+        }
     }
 
 
@@ -315,97 +329,3 @@ class TrainConfig(Section):
 
     def _frame_after(self, steps: int) -> int:
         return (self.data.clip.frames - 1 + steps) * self.data.clip.stride
-
-
-# A longer or gentler continuation of the same run, saved more or less often, is still the same run.
-RESUMABLE_CHANGES = frozenset(
-    {
-        "run.branch",
-        "run.gpu_memory_share",
-        "optim.epochs",
-        "optim.learning_rate",
-        "optim.early_stopping",
-        "optim.early_stopping.patience",
-        "optim.early_stopping.min_delta",
-        "checkpoint.interval_epochs",
-        "checkpoint.keep_last",
-        "checkpoint.keep_best",
-    }
-)
-
-# Runs from before there was one are still the same runs.
-LATER_VARIANT = "tasks.alignment"
-
-Schema = TypeVar("Schema", bound=Section)
-
-
-def load_config(schema: type[Schema], path: Path | None, overrides: Sequence[str] = ()) -> Schema:
-    """Read `path` (nothing: only defaults), apply `a.b=c` overrides, validate.
-
-    Raises:
-        UsageError: one message that names every problem.
-    """
-    values = _read_mapping(path) if path else {}
-    for override in overrides:
-        _apply_override(values, override)
-    try:
-        return schema.model_validate(values)
-    except ValidationError as error:
-        raise UsageError(f"config {path or '(defaults)'}: {_describe(error)}") from None
-
-
-def config_hash(config: Section) -> str:
-    values = {key: value for key, value in flatten(config).items() if key not in RESUMABLE_CHANGES}
-    if values.get(LATER_VARIANT, ...) is None:
-        del values[LATER_VARIANT]
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def flatten(config: Section) -> dict[str, Any]:
-    """Return the config as `{"a.b": value}` with plain JSON values."""
-    flat: dict[str, Any] = {}
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, child in value.items():
-                walk(f"{prefix}.{key}" if prefix else key, child)
-        else:
-            flat[prefix] = value
-
-    walk("", config.model_dump(mode="json"))
-    return flat
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read config {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"config {path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise UsageError(f"config {path} must be a mapping, not {type(values).__name__}")
-    return values
-
-
-def _apply_override(values: dict[str, Any], override: str) -> None:
-    dotted, separator, text = override.partition("=")
-    if not separator or not dotted:
-        raise UsageError(f"--set {override}: expected KEY=VALUE, for example optim.batch_size=16")
-    *parents, leaf = dotted.split(".")
-    for parent in parents:
-        values = values.setdefault(parent, {})
-        if not isinstance(values, dict):
-            raise UsageError(f"--set {override}: {parent} is a value, not a section")
-    try:
-        values[leaf] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UsageError(f"--set {override}: the value is not valid YAML") from None
-
-
-def _describe(error: ValidationError) -> str:
-    problems = []
-    for problem in error.errors(include_url=False):
-        where = ".".join(str(part) for part in problem["loc"]) or "config"
-        problems.append(f"{where}: {problem['msg']} (got {problem['input']!r:.80})")
-    return "; ".join(problems)

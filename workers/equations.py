@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workers.cli import StopRequest, UsageError, default_results, run_command
-from workers.config import TrainConfig, load_config
+from workers.cli import StopRequest, UsageError, default_results, made_folder, run_command
+from workers.config import TrainConfig
+from workers.config_file import load_config
 
 if TYPE_CHECKING:
     from workers.language.backends import LanguageModel
@@ -65,7 +66,7 @@ def _equations(arguments: argparse.Namespace) -> None:
     from workers.language.backends import ModelUnavailable
     from workers.language.session import write_not_run
 
-    arguments.results.mkdir(parents=True, exist_ok=True)
+    made_folder(arguments.results)
     try:
         _measure(arguments, config, stop)
     except ModelUnavailable as error:

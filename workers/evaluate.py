@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from workers.cli import default_results, run_command
-from workers.config import TrainConfig, load_config
+from workers.config import TrainConfig
+from workers.config_file import load_config
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,8 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from workers.cli import StopRequest, run_command
-from workers.config import GenerateConfig, load_config
+from workers.cli import StopRequest, made_folder, run_command
+from workers.config import GenerateConfig
+from workers.config_file import load_config
 from workers.data.generate import generate
 
 
@@ -39,7 +40,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     overrides = [*arguments.set, *(f"{key}={value}" for key, value in given.items() if value is not None)]
     config = load_config(GenerateConfig, arguments.config, overrides)
     started = time.monotonic()
-    dataset_hash = generate(arguments.output, config, arguments.workers, StopRequest().listen())
+    dataset_hash = generate(made_folder(arguments.output), config, arguments.workers, StopRequest().listen())
     seconds = time.monotonic() - started
     print(
         f"{config.num_samples} samples in {arguments.output} ({seconds:.1f} s), dataset hash {dataset_hash}"

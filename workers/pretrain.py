@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from workers.cli import StopRequest, UsageError, default_results, run_command
-from workers.config import TrainConfig, TransformerConfig, load_config
+from workers.cli import StopRequest, UsageError, default_results, made_folder, run_command
+from workers.config import TrainConfig, TransformerConfig
+from workers.config_file import load_config
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,9 +43,8 @@ def _pretrain(arguments: argparse.Namespace) -> None:
     # Imported late: torch takes longer to load than a bad config should take to report.
     from workers.runtime.pretraining import pretrain
 
-    path = pretrain(
-        config, arguments.results, resume=arguments.resume == "auto", device=arguments.device, stop=stop
-    )
+    results = made_folder(arguments.results)
+    path = pretrain(config, results, resume=arguments.resume == "auto", device=arguments.device, stop=stop)
     print(f"wrote {path}; train from it with --set model.extractor.weights={path}")
 
 

@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from workers.cli import StopRequest, UsageError, default_results, run_command
-from workers.config import TrainConfig, load_config
+from workers.cli import StopRequest, UsageError, default_results, made_folder, run_command
+from workers.config import TrainConfig
+from workers.config_file import load_config
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,7 +36,7 @@ def _train(arguments: argparse.Namespace) -> None:
     # Imported late: torch takes longer to load than a bad config should take to report.
     from workers.runtime.session import train
 
-    train(config, arguments.results, target, arguments.resume, arguments.device, stop)
+    train(config, made_folder(arguments.results), target, arguments.resume, arguments.device, stop)
 
 
 def target_epochs(requested: int | None, config: TrainConfig) -> int:

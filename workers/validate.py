@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from workers.cli import InvalidData, run_command
+from workers.cli import InvalidData, made_folder, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,8 +25,7 @@ def _validate(arguments: argparse.Namespace) -> None:
     from workers.runtime.atomic import replace_json, replace_text
 
     report = validate(arguments.data)
-    output: Path = arguments.output or arguments.data
-    output.mkdir(parents=True, exist_ok=True)
+    output = made_folder(arguments.output or arguments.data)
     replace_json(output / "validation_report.json", report.document())
     replace_text(output / "validation_report.txt", report.text())
     write_card(arguments.data, output, report)

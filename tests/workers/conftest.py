@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from workers.cli import InterruptedRun, StopRequest
-from workers.config import TrainConfig, load_config
+from workers.config import TrainConfig
+from workers.config_file import load_config
 from workers.runtime.session import train
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from tests.workers.conftest import ROOT, tiny_config, train_here
 from workers.cli import UsageError
-from workers.config import RESUMABLE_CHANGES, TrainConfig, config_hash, flatten, load_config
+from workers.config import TrainConfig
+from workers.config_file import RESUMABLE_CHANGES, config_hash, flatten, load_config
 from workers.data.dataset import Clips, load_datasets
 from workers.data.trajectories import FAMILIES
 from workers.evaluate import main as evaluate_main

@@ -12,14 +12,8 @@ from torch import Tensor
 
 from tests.workers.conftest import ROOT
 from workers.cli import UsageError
-from workers.config import (
-    I3DConfig,
-    MagvitConfig,
-    SlowFastConfig,
-    TrainConfig,
-    TransformerConfig,
-    load_config,
-)
+from workers.config import I3DConfig, MagvitConfig, SlowFastConfig, TrainConfig, TransformerConfig
+from workers.config_file import load_config
 from workers.data.dataset import load_datasets
 from workers.extractors.feature_extractor import FeatureExtractor
 from workers.extractors.i3d import I3D, InceptionI3D

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from tests.workers.conftest import ROOT, train_here
-from workers.config import TrainConfig, load_config
+from workers.config import TrainConfig
+from workers.config_file import load_config
 from workers.data.dataset import Clips, load_datasets
 from workers.evaluation.baselines import baseline_errors
 from workers.evaluation.metrics import evaluate

@@ -14,7 +14,8 @@ import torch
 
 from tests.workers.conftest import ROOT, start, tiny_config, train_here
 from workers.cli import UsageError
-from workers.config import OptimConfig, TrainConfig, config_hash, load_config
+from workers.config import OptimConfig, TrainConfig
+from workers.config_file import config_hash, load_config
 from workers.evaluate import main as evaluate_main
 from workers.evaluation.metrics import calibration_error
 from workers.result_syncer import ResultSyncer
@@ -85,6 +86,7 @@ def test_a_loss_that_is_not_finite_exits_70_and_keeps_the_good_checkpoint(tmp_pa
         (["--set", "nonsense"], "KEY=VALUE"),
         (["--resume", "absent.pt"], "absent.pt"),
         (["--device", "toaster"], "toaster"),
+        (["--results", "/dev/null/results"], "/dev/null/results cannot be a folder"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(
@@ -144,6 +146,7 @@ def test_evaluation_repeats_the_figures_of_training(
     [picture] = tmp_path.glob("*_confusion_matrix.png")
     assert re.match(r"\d{8}_\d{4}_", picture.name)
     assert evaluate_main([*options[:2], "--results", str(tmp_path / "empty")]) == 2
+    assert evaluate_main([*options, "--checkpoint", "absent.pt"]) == 2
 
 
 def test_the_syncer_reports_at_most_once_per_interval_but_every_new_step(

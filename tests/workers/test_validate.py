@@ -60,6 +60,8 @@ def test_wrong_labels_and_shifted_balls_are_found(tmp_path: Path) -> None:
 
 def test_an_unfinished_dataset_is_wrong_usage(tmp_path: Path) -> None:
     assert main(["--data", str(tmp_path)]) == 2
+    (tmp_path / "index.json").write_text('{"con')
+    assert main(["--data", str(tmp_path)]) == 4
 
 
 def test_a_probe_finds_a_class_that_leaks() -> None:

@@ -23,7 +23,7 @@ from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from orchestrator import progress
-from workers.cli import StopRequest, UsageError, WorkerError
+from workers.cli import InvalidData, StopRequest, UsageError, WorkerError
 from workers.config import GenerateConfig
 from workers.data.render import Video, render
 from workers.data.scenes import Scenes, join_scenes, sample_scenes
@@ -77,10 +77,12 @@ class StoredDataset:
 def open_dataset(directory: Path) -> StoredDataset:
     try:
         index = json.loads((directory / INDEX).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f"{directory} holds no complete dataset; python -m workers.generate finishes it"
         ) from None
+    except ValueError as error:
+        raise InvalidData(f"{directory / INDEX} is not what was written: {error}") from None
     config = GenerateConfig.model_validate(index["config"])
     names = range(_shard_count(config))
     return StoredDataset(

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from workers.cli import UsageError
-from workers.config import TrainConfig, config_hash
+from workers.config import TrainConfig
+from workers.config_file import config_hash
 from workers.data.dataset import ClipDataset, load_datasets
 from workers.data.leaks import single_frame_accuracy
 from workers.data.trajectories import FAMILIES
@@ -21,7 +22,7 @@ from workers.evaluation.pictures import draw_confusion
 from workers.evaluation.table import Reference, evaluation_table
 from workers.models.unified import UnifiedModel
 from workers.runtime.atomic import replace_json, replace_text
-from workers.runtime.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
+from workers.runtime.checkpoint import Checkpoint, DamagedCheckpointError, load_checkpoint, newest_checkpoint
 from workers.runtime.report import alignment_label
 from workers.runtime.session import build_model, choose_device, require_same_config
 
@@ -55,7 +56,10 @@ def evaluate_checkpoint(config: TrainConfig, results: Path, checkpoint_name: str
 
 def require_checkpoint(results: Path, name: str) -> tuple[Path, Checkpoint]:
     if name != "auto":
-        return Path(name), load_checkpoint(Path(name))
+        try:
+            return Path(name), load_checkpoint(Path(name))
+        except DamagedCheckpointError as error:
+            raise UsageError(f"--checkpoint: {error}") from None
     if found := newest_checkpoint(results):
         return found
     raise UsageError(f"{results} holds no checkpoint; name one with --checkpoint")

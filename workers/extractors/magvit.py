@@ -38,8 +38,8 @@ class CausalConv3d(nn.Module):
         self.conv = nn.Conv3d(inputs, outputs, kernel, stride, padding=(0, space, space))
 
     def forward(self, volume: Tensor) -> Tensor:
-        padded = functional.pad(volume, (0, 0, 0, 0, self.before, 0), mode="replicate")
-        result: Tensor = self.conv(padded)
+        past = [volume[:, :, :1]] * self.before  # the first frame, again and again
+        result: Tensor = self.conv(torch.cat([*past, volume], dim=2))
         return result
 
 
@@ -132,9 +132,13 @@ class MAGVIT_VQ_VAE(nn.Module):  # noqa: N801 - the name the component is claime
     def __init__(self, config: MagvitConfig) -> None:
         super().__init__()
         narrow, middle, wide = config.channels, 2 * config.channels, 4 * config.channels
+        stem = (
+            [CausalConv3d(3, narrow, stride=(1, 2, 2))]
+            if config.halving_stem
+            else [CausalConv3d(3, narrow), CausalConv3d(narrow, narrow, stride=(1, 2, 2))]
+        )
         self.encoder = nn.Sequential(
-            CausalConv3d(3, narrow),
-            CausalConv3d(narrow, narrow, stride=(1, 2, 2)),
+            *stem,
             *(ResidualBlock(narrow) for _ in range(config.depth)),
             CausalConv3d(narrow, middle, stride=(2, 2, 2)),
             *(ResidualBlock(middle) for _ in range(config.depth)),

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from workers.cli import DivergedError, StopRequest, UsageError
-from workers.config import TrainConfig, TransformerConfig, config_hash
+from workers.config import TrainConfig, TransformerConfig
+from workers.config_file import config_hash
 from workers.data.augment import NoiseBank
 from workers.data.dataset import TrainingBatches, load_datasets
 from workers.extractors.transformer import MaskedVideoModel

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from workers.cli import NotWritten, StopRequest, UsageError
-from workers.config import TrainConfig, config_hash, flatten
+from workers.config import TrainConfig
+from workers.config_file import RESUMABLE_CHANGES, config_hash, flatten
 from workers.data.augment import NoiseBank
 from workers.data.dataset import ClipDataset, TrainingBatches, load_datasets
 from workers.evaluation.baselines import baseline_errors
@@ -92,6 +93,8 @@ def build_model(config: TrainConfig, device: torch.device) -> UnifiedModel:
     if alignment := config.tasks.alignment:
         model.align_with(describe(alignment.text_model), learns_temperature=alignment.objective == "infonce")
     model.to(device)
+    if device.type == "cpu":  # convolutions take a fifth less time
+        model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     if config.run.compile:
         extractor.compile()  # in place: the names in a checkpoint stay
     return model
@@ -102,7 +105,7 @@ def require_same_config(checkpoint: Checkpoint, config: TrainConfig, path: Path)
     if checkpoint.config_hash == config_hash(config):
         return
     now = flatten(config)
-    names = sorted(now.keys() | checkpoint.config.keys())
+    names = sorted((now.keys() | checkpoint.config.keys()) - RESUMABLE_CHANGES)
     differing = [
         f"{name} was {checkpoint.config.get(name)!r}, is {now.get(name)!r}"
         for name in names

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from workers.cli import DivergedError, InterruptedRun, StopRequest
-from workers.config import OptimConfig, TrainConfig, config_hash, flatten
+from workers.config import OptimConfig, TrainConfig
+from workers.config_file import config_hash, flatten
 from workers.data.dataset import ClipDataset, Clips, TrainingBatches
 from workers.evaluation.baselines import BaselineErrors
 from workers.evaluation.cost import model_cost
