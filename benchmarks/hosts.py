@@ -6,8 +6,6 @@ journal and daemon are real. All fifty hosts are this one machine, so their agen
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import socket
 import struct
@@ -24,9 +22,9 @@ from unittest.mock import patch
 
 from benchmarks.measuring import Figure, described, median, seconds
 from benchmarks.processes import Process, processes
+from benchmarks.recorded import Recorded, alive, history
 from benchmarks.scene import scene, until
 from orchestrator import wire
-from orchestrator.core import facts as f
 from orchestrator.core.plan import Host, HostName, Plan
 from orchestrator.core.state import State, replayed
 from orchestrator.home import find_home
@@ -43,7 +41,6 @@ POLL_LIMIT_S = 0.2
 POLL_LIMIT_KB = 50.0
 RESIDENT_LIMIT_MB = 150.0
 BACK_LIMIT_S = 3.0
-TOKEN = "benchmrk"
 SETTLE_S = 30.0
 """What a daemon does once when it comes, the forecast and the ageing among it, is over by then."""
 
@@ -68,7 +65,7 @@ def _farm(hosts: int, each: int) -> Iterator[tuple[Project, Plan, State]]:
         _name_hosts(project, sshd, hosts, each)
         with patch.dict(os.environ, project.env):
             plan = load_plan(project.root / "waves.yaml")
-            yield project, plan, replayed(tuple(_history(plan)))
+            yield project, plan, replayed(history(_recorded(plan)))
 
 
 def _name_hosts(project: Project, sshd: Sshd, hosts: int, each: int) -> None:
@@ -93,57 +90,21 @@ def _without_ssh(plan: Plan) -> Plan:
     return replace(plan, hosts=hosts)
 
 
-def _history(plan: Plan) -> Iterator[f.Fact]:
-    """Every workstream was asked for, chosen and launched."""
-    yield f.JournalBegun(token=TOKEN)
-    for workstream in plan.workstreams.values():
-        name, launch = workstream.name, f.LaunchId(f"{workstream.name}-1-{TOKEN}")
-        yield f.StartAsked(workstream=name, by="ada")
-        yield f.LaunchChosen(
-            workstream=name, launch=launch, host=workstream.host, stage="run", attempt=1, gpus=()
-        )
-        where = f"{plan.hosts[workstream.host].root}/p.worktrees/{name}"
-        yield f.Launched(
-            workstream=name, launch=launch, worktree=where, tip="0" * 40, made_branch=True, port=None
-        )
+def _recorded(plan: Plan) -> list[Recorded]:
+    return [
+        Recorded(name=w.name, worktree=Path(f"{plan.hosts[w.host].root}/p.worktrees/{w.name}"), host=w.host)
+        for w in plan.workstreams.values()
+    ]
 
 
 @contextmanager
-def _launched(sites: Sequence[Site], plan: Plan, state: State) -> Iterator[None]:
+def _launched(sites: Sequence[Site], plan: Plan) -> Iterator[None]:
     """What supervisors leave of every launch; alive as long as this lasts."""
     with ExitStack() as held:
         for site in sites:
-            for workstream in plan.on_host(HostName(site.host.name)):
-                record = state.of(workstream.name)
-                assert record.launch is not None
-                folder = Path(site.place.state, "launches", record.launch.id)
-                _write_launch(folder, Path(results_path(site, workstream, record)), workstream.name)
-                lock = held.enter_context((folder / "lock").open("w"))
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            there = [one for one in _recorded(plan) if one.host == site.host.name]
+            held.enter_context(alive(Path(site.place.state), there))
         yield
-
-
-def _write_launch(folder: Path, results: Path, name: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    results.mkdir(parents=True, exist_ok=True)
-    log = folder / "worker.log"
-    files: dict[Path, object] = {
-        folder / "spec.json": {"v": 1, "launch": folder.name, "workstream": name, "log": str(log)},
-        folder / "supervisor.json": {"v": 1, "pid": os.getpid()},
-        folder / "heartbeat.json": {"v": 1, "seq": 7, "output_seq": 3},
-        results / "progress.json": {
-            "v": 1,
-            "seq": 12,
-            "step": 1200,
-            "total": 5000,
-            "unit": "step",
-            "message": "epoch 3 of 10",
-            "metrics": {"total_loss": 0.123, "classification_acc": 0.71, "prediction_mse": 0.09},
-        },
-    }
-    for path, content in files.items():
-        path.write_text(json.dumps(content))
-    log.write_text("epoch 3 of 10, step 1200 of 5000\n")
 
 
 # --- polls ----------------------------------------------------------------------------------------
@@ -156,7 +117,7 @@ def _polls(how: str, plan: Plan, state: State, project: Project, runs: int) -> I
             connected = seconds(lambda: list(pool.map(sites.site, plan.hosts)))
             opened = [sites.site(name) for name in plan.hosts if name != "local"]
             yield Figure(what=f"{HOSTS} new links {how}, agents included", ours=connected, unit="s")
-            with _launched(opened, plan, state):
+            with _launched(opened, plan):
                 yield from _timed(how, opened, plan, state, pool, runs * POLLS_A_RUN)
         finally:
             sites.close_all()
@@ -228,12 +189,12 @@ def _daemon(project: Project, plan: Plan, state: State, *, at_rest: bool) -> Ite
     home = find_home(project.root)
     home.state.create()
     journal = Journal.open(home.state.journal)
-    journal.append(_history(plan), datetime.now(timezone.utc))
+    journal.append(history(_recorded(plan)), datetime.now(timezone.utc))
     journal.close()
     sites, names = Sites(plan, home), [name for name in plan.hosts if name != "local"]
     with ThreadPoolExecutor(HOSTS) as pool:
         opened = list(pool.map(sites.site, names))
-    with _launched(opened, plan, state):
+    with _launched(opened, plan):
         sites.close_all()
         begun = time.monotonic()
         daemon = _start(project)

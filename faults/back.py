@@ -6,22 +6,18 @@ processes of their own. Daemon, agent and journal are real.
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timezone
-from pathlib import Path
 
 from benchmarks.processes import processes
+from benchmarks.recorded import Recorded, alive, history
 from faults.figures import Answer, Options, none_of, plain, within
 from faults.scene import Scene, scene
 from orchestrator.client import Client
-from orchestrator.core import facts as f
 from orchestrator.errors import OrchestratorError
 from orchestrator.journal import Journal
 from orchestrator.settings import StatePaths
@@ -29,7 +25,6 @@ from tests.support.eventually import eventually
 
 WORKERS = 1000
 BACK_WITHIN_S = 3.0
-_TOKEN = "recorded"
 
 
 def measure(options: Options) -> Iterator[Answer]:
@@ -86,41 +81,10 @@ def _all_seen(stage: Scene) -> bool:
 def _recorded(stage: Scene, names: list[str]) -> Iterator[None]:
     state = stage.project.state
     state.mkdir(parents=True)
-    journal = Journal.open(state / "state.db")
     trees = stage.project.worktree("x").parent
-    journal.append(list(_history(names, trees)), datetime.now(timezone.utc))
+    workers = [Recorded(name=name, worktree=trees / name) for name in names]
+    journal = Journal.open(state / "state.db")
+    journal.append(history(workers), datetime.now(timezone.utc))
     journal.close()
-    with ExitStack() as held:
-        for name in names:
-            folder = state / "launches" / f"{name}-1-{_TOKEN}"
-            _write_launch(folder, trees / name / "results", name)
-            lock = held.enter_context((folder / "lock").open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with alive(state, workers):
         yield
-
-
-def _history(names: list[str], trees: Path) -> Iterator[f.Fact]:
-    yield f.JournalBegun(token=_TOKEN)
-    for name in names:
-        launch = f.LaunchId(f"{name}-1-{_TOKEN}")
-        yield f.StartAsked(workstream=name, by="ada")
-        yield f.LaunchChosen(workstream=name, launch=launch, host="local", stage="run", attempt=1)
-        yield f.Launched(
-            workstream=name, launch=launch, worktree=str(trees / name), tip="0" * 40, made_branch=True
-        )
-
-
-def _write_launch(folder: Path, results: Path, name: str) -> None:
-    folder.mkdir(parents=True)
-    results.mkdir(parents=True)
-    log = folder / "worker.log"
-    spec = {"v": 1, "launch": folder.name, "workstream": name, "log": str(log), "attempt": 1, "stage": "run"}
-    files: dict[Path, object] = {
-        folder / "spec.json": spec,
-        folder / "supervisor.json": {"v": 1, "pid": os.getpid(), "launch": folder.name, "attempt": 1},
-        folder / "heartbeat.json": {"v": 1, "seq": 7, "output_seq": 3},
-        results / "progress.json": {"v": 1, "seq": 12, "step": 1200, "total": 5000},
-    }
-    for path, content in files.items():
-        path.write_text(json.dumps(content))
-    log.write_text("step 1200 of 5000\n")

@@ -147,14 +147,23 @@ def _slow(options: Options) -> Iterator[Answer]:
             stage.until_all("done", ["ends"])
             took = time.monotonic() - begun
         finally:
-            tracer.terminate()
-            _, told = tracer.communicate(timeout=20)
+            told = _ended(tracer)
         flushes = told.count("INJECTED") + told.count("DELAYED")
         if not flushes:
             yield NotRun(what="a slow disk", why=f"strace delayed nothing: {told.strip()[:80]}")
             return
         yield plain(f"slow disk, {flushes} flushes of {_DELAY_MS} ms: an end is known within", took, "s")
         yield from _judged(stage, "slow disk")
+
+
+def _ended(tracer: subprocess.Popen[str]) -> str:
+    """What it said; on a busy machine it takes long to let go of each thread."""
+    tracer.terminate()
+    try:
+        return tracer.communicate(timeout=120)[1]
+    finally:
+        tracer.kill()
+        tracer.wait()
 
 
 def _two_workers(stage: Scene, where: str, then: str = "") -> None:

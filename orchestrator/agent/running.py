@@ -15,7 +15,8 @@ from orchestrator.wire import FindLaunches, LaunchesFound
 
 def find_launches(request: FindLaunches) -> LaunchesFound:
     folders = sorted(Path(request.place.state, "launches").glob("*"))
-    others = [folder for folder in folders if folder.name not in request.known]
+    known = set(request.known)
+    others = [folder for folder in folders if folder.name not in known]
     specs = list(_running(others, set(request.workstreams)))
     listed = git.list_worktrees(git.Git(request.place.repository)) if specs else []
     heads = {os.path.realpath(one.path): one for one in listed}
