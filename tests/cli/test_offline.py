@@ -19,7 +19,7 @@ def test_status_is_built_from_the_plan(planned: Project) -> None:
     planned.git("branch", "work/i3d")
     document = planned.ok("status", "--json").json
     assert document["project"] == "demo"
-    assert document["daemon"] == {"running": False, "pid": None}
+    assert document["daemon"] == {"running": False, "pid": None, "held": ""}
     assert [host["name"] for host in document["hosts"]] == ["local"]
     assert [w["name"] for w in document["workstreams"]] == ["shared", "i3d", "slowfast"]
     assert all(w.keys() >= FIELDS for w in document["workstreams"])
