@@ -136,7 +136,7 @@ def test_stopping_and_starting_again(live: Project) -> None:
     pid = live.daemon_pid()
     assert "the daemon has ended" in live.ok("down").out
     assert not Path(f"/proc/{pid}").exists()
-    assert live.ok("status", "--json").json["daemon"] == {"running": False, "pid": None}
+    assert live.ok("status", "--json").json["daemon"] == {"running": False, "pid": None, "held": ""}
     live.ok("up", "a")
     assert live.state_of("a") == "running"
 
