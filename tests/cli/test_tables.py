@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.cli.printing import aligned, one_line, width
 from orchestrator.cli.sessions import attach_line
-from orchestrator.cli.status_table import HEADER, duration, rows
+from orchestrator.cli.status_table import HEADER, duration, footer, rows
 from orchestrator.core.plan import Plan
 from orchestrator.plan_file import load_plan
 
@@ -65,6 +65,20 @@ def test_a_row_says_what_is_known() -> None:
         "RESTARTS": "1",
         "LAST OUTPUT": "epoch 3",
     }
+
+
+@pytest.mark.parametrize(
+    ("daemon", "said"),
+    [
+        ({"running": True, "pid": 1, "held": "no\nroom"}, ["goes on by itself: no room"]),
+        ({"running": True, "pid": 1, "held": ""}, []),
+        ({"running": True, "pid": 1}, []),  # of an earlier version
+        ({"running": False, "pid": None, "held": ""}, ["orchestrator up"]),
+    ],
+)
+def test_the_last_line_says_what_the_daemon_does(daemon: dict[str, object], said: list[str]) -> None:
+    lines = footer({"daemon": daemon, "workstreams": [], "waves": [], "hosts": []})
+    assert [line.endswith(end) for line, end in zip(lines[1:], said, strict=True)] == [True] * len(said)
 
 
 def plan_with(tmp_path: Path, hosts: str = "", tmux: str = "", host: str = "local") -> Plan:
