@@ -119,7 +119,7 @@ class _Reader:
         if (kind is ast.Name or kind is ast.Attribute) and (library := self._library(node)):
             words.append(library)
             return
-        words.append(_word(node))
+        words.append(_constant(node) if isinstance(node, ast.Constant) else kind.__name__)
         held = node.__dict__
         for name in _said[kind]:
             value = held.get(name)
@@ -157,10 +157,7 @@ def _is_library(module: str) -> bool:
     return module.partition(".")[0] in _LIBRARIES
 
 
-def _word(node: ast.AST) -> str:
-    kind = type(node).__name__
-    if not isinstance(node, ast.Constant):
-        return kind
+def _constant(node: ast.Constant) -> str:
     return "text" if isinstance(node.value, (str, bytes)) else f"={node.value!r}"
 
 

@@ -22,6 +22,8 @@ def plain(name: str) -> str:
 
 def dotted(node: ast.expr) -> str:
     """`a.b.c` of a chain of attributes; empty for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)

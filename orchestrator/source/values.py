@@ -65,7 +65,10 @@ class Value(NamedTuple):
     fixed: bool = False
 
 
-CONSTANT = Value()
+OF = tuple(Value(mask) for mask in range(2 * ASKED))
+"""By its sources, a value of which nothing else is known: most are, and each is made once."""
+
+CONSTANT = OF[0]
 _TEXT = Value(template=True, fixed=True)
 _NEUTRAL: Mapping[type[ast.operator], float] = {ast.Mult: 1, ast.Div: 1, ast.Add: 0, ast.Sub: 0}
 
@@ -104,9 +107,9 @@ class Scope:
                 return self._choice(node)
             case ast.Lambda() | ast.Yield() | ast.YieldFrom():
                 self.lends(node)
-                return Value(STATE)
+                return OF[STATE]
             case ast.UnaryOp(op=ast.Not()):
-                return Value(self.test(node))
+                return OF[self.test(node)]
             case ast.NamedExpr(target=target):
                 self.names[target.id] = found = self.value(node.value)
                 return found
@@ -117,10 +120,10 @@ class Scope:
             case ast.Await():
                 return self.value(node.value)
             case ast.BoolOp():
-                return Value(self.mask(node.values))
+                return OF[self.mask(node.values)]
             case ast.Dict(values=items) | ast.List(elts=items) | ast.Tuple(elts=items):
                 return self._display(items)
-        return Value(self.mask(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)))
+        return OF[self.mask(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))]
 
     def mask(self, nodes: Iterable[ast.expr | None]) -> int:
         found = 0
@@ -148,9 +151,9 @@ class Scope:
                 self.names[name] = value
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 for item in items:
-                    self.bind(item, Value(value.mask))
+                    self.bind(item, OF[value.mask])
             case ast.Starred(value=inner):
-                self.bind(inner, Value(value.mask))
+                self.bind(inner, OF[value.mask])
             case ast.Subscript() | ast.Attribute():
                 self.stain(target, value.mask)
 
@@ -159,7 +162,7 @@ class Scope:
         while isinstance(node, (ast.Subscript, ast.Attribute, ast.Call, ast.Starred)):
             node = node.func if isinstance(node, ast.Call) else node.value
         if isinstance(node, ast.Name) and node.id in self.names:
-            self.names[node.id] = Value(self.names[node.id].mask | mask)
+            self.names[node.id] = OF[self.names[node.id].mask | mask]
 
     def fills(self, call: ast.Call) -> None:
         """A call may leave something in the local values it is given, or is made on."""
@@ -174,7 +177,7 @@ class Scope:
         for name in {n.id for n in walk(node) if isinstance(n, ast.Name)} & set(self.names):
             seen |= self.names[name].mask
             if not self.names[name].same:
-                self.names[name] = Value(self.names[name].mask | STATE)
+                self.names[name] = OF[self.names[name].mask | STATE]
         return seen
 
     def grows(self, call: ast.Call) -> bool:
@@ -183,7 +186,7 @@ class Scope:
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr in _GROWS and name in self.names:
                 before = self.names[name]
                 added = self._arguments(call)
-                self.names[name] = Value(before.mask | added)
+                self.names[name] = OF[before.mask | added]
                 return not before.mask & INPUT or bool(before.call)
         return False
 
@@ -192,23 +195,23 @@ class Scope:
             return self.names[name]
         if name in self.constants or name in self.imports or name in _BUILTINS:
             return CONSTANT
-        return Value(STATE)
+        return OF[STATE]
 
     def _attribute(self, node: ast.Attribute) -> Value:
         if node.attr in _SIZES:
-            return Value(_sized(self.value(node.value).mask))
+            return OF[_sized(self.value(node.value).mask)]
         if isinstance(node.value, ast.Name) and node.value.id == self.receiver:
             if "rng" in node.attr.lower():
-                return Value(RANDOM)
+                return OF[RANDOM]
             constant = f"self.{node.attr}" in self.constants
-            return CONSTANT if constant else Value(STATE)
-        return Value(self.value(node.value).mask)
+            return CONSTANT if constant else OF[STATE]
+        return OF[self.value(node.value).mask]
 
     def _element(self, node: ast.Subscript) -> Value:
         whole = self.value(node.value).mask
         if not whole:  # a look-up in a constant table depends on the key
             return Value(self.value(node.slice).mask, fixed=True)
-        return Value(whole | self.value(node.slice).mask & ~SIZE)
+        return OF[whole | self.value(node.slice).mask & ~SIZE]
 
     def _choice(self, node: ast.IfExp) -> Value:
         if (way := truth(node.test)) is not None:
@@ -223,7 +226,7 @@ class Scope:
         """A record of constants is none the better for telling a length too."""
         mask = self.mask(items)
         made = any(isinstance(i, ast.Constant) and i.value not in (None, True, False) for i in items)
-        return Value(mask & ~SIZE if made else mask)
+        return OF[mask & ~SIZE if made else mask]
 
     def _pasted(self, node: ast.JoinedStr) -> Value:
         return Value(
@@ -234,7 +237,7 @@ class Scope:
     def _comparison(self, node: ast.Compare) -> Value:
         mask = self.mask([node.left, *node.comparators])
         nothing = any(isinstance(c, ast.Constant) and c.value is None for c in node.comparators)
-        return Value(_sized(mask) if nothing else mask)
+        return OF[_sized(mask) if nothing else mask]
 
     def _operation(self, node: ast.BinOp) -> Value:
         left, right = self.value(node.left), self.value(node.right)
@@ -246,19 +249,19 @@ class Scope:
         if neutral is not None and _is(node.right, neutral):
             return left
         if isinstance(node.op, ast.Mult) and _is_display(node.left):  # [0.0] * len(x)
-            return Value(left.mask)
+            return OF[left.mask]
         template = isinstance(node.op, (ast.Add, ast.Mod)) and (left.template or right.template)
         return Value(left.mask | right.mask, template=template)
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
         outer, chosen = dict(self.names), 0
         for part in node.generators:
-            self.bind(part.target, Value(self.value(part.iter).mask))
+            self.bind(part.target, OF[self.value(part.iter).mask])
             chosen |= self.mask(part.ifs)
         items = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         mask = chosen | self.mask(items)
         self.names = outer
-        return Value(mask)
+        return OF[mask]
 
     def _arguments(self, call: ast.Call) -> int:
         inner = (a.value if isinstance(a, ast.Starred) else a for a in call.args)
@@ -269,19 +272,19 @@ class Scope:
         root = self.root(call.func)
         if name in (_SIZE_CALLS if isinstance(call.func, ast.Name) else _SIZE_METHODS):
             kept = given & STATE if name == "len" else 0  # how much the object holds is its state
-            return Value(_sized(given | self._receiver(call)) | kept)
+            return OF[_sized(given | self._receiver(call)) | kept]
         if name in _FILLED:
             return CONSTANT
         if name in {"full", "full_like", "new_full"}:
             return self._full(call)
         if self._draws(call, name, root):
-            return Value(RANDOM)
+            return OF[RANDOM]
         if name in _SPREAD:
-            return Value(RANDOM | given)
+            return OF[RANDOM | given]
         if name in {"default_rng", "Random", "RandomState", "Generator"}:
-            return Value(RANDOM)
+            return OF[RANDOM]
         if self._is_identity(call.func):
-            return self.value(call.args[0]) if len(call.args) == 1 else Value(given)
+            return self.value(call.args[0]) if len(call.args) == 1 else OF[given]
         if name in _UNCHANGED and (same := self._unchanged(call)).same:
             return same
         return self._unknown_call(call, name, root, given)
@@ -296,7 +299,7 @@ class Scope:
     def _full(self, call: ast.Call) -> Value:
         keyword = [k.value for k in call.keywords if k.arg in {"fill_value", "value"}]
         filled = self.mask(keyword or call.args[1:2])
-        return Value(filled)
+        return OF[filled]
 
     def _draws(self, call: ast.Call, name: str, root: str) -> bool:
         if name not in _DRAWN:
@@ -318,12 +321,12 @@ class Scope:
         held = self._receiver(call)
         if root:
             if "distributions" in root:
-                return Value(given | RANDOM)
+                return OF[given | RANDOM]
             if root.split(".")[0] in _HASH_ROOTS and given & INPUT:
-                return Value(given & ~INPUT | HASH)
+                return OF[given & ~INPUT | HASH]
             made = name[:1].isupper() and not name.endswith("Tensor")
             pure = root.split(".")[0] in _PURE_ROOTS and not made and not _WORLD & set(root.split("."))
-            return Value(given) if pure else Value(given | STATE | ASKED, call=own)
+            return OF[given] if pure else Value(given | STATE | ASKED, call=own)
         if isinstance(call.func, ast.Name):
             known = name in _BUILTINS or name[:1].isupper() or name == "print"
             made = known and (bool(call.args) or bool(call.keywords) or name in _BUILTINS)

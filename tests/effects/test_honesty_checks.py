@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from orchestrator.checks.sarif import sarif_document
-from orchestrator.gates import GateVerdict, gates_document, run_workstream_gates
+from orchestrator.gates import GateVerdict, gates_document, run_gates, run_workstream_gates
+from orchestrator.source import reading
 from tests.support.landing import Scene, gate, scene_fixture, workstream
 
 __all__ = ["scene_fixture"]
@@ -102,6 +103,20 @@ def test_only_what_the_branch_brings_is_its_red_flag(scene: Scene) -> None:
     assert [(f.rule, f.line) for f in found.findings] == [("redflags/fake-name", 5)]
     everything = verdict_of(scene, "redflags", files, all=True)
     assert rules(everything) == ["redflags/placeholder", "redflags/fake-name"]
+
+
+def test_branches_that_are_checked_in_one_go_are_read_in_one_go(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tips = {n: scene.work(n, {f"{n}/part{i}.py": f"{n}{i} = {i}\n" for i in range(3)}) for n in ("a", "b")}
+    desk = scene.desk(*(workstream(name, gate("redflags")) for name in tips))
+    read: list[int] = []
+    spread = reading.spread
+    monkeypatch.setattr(reading, "_WORTH_PROCESSES", 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(reading, "spread", lambda how, files: read.append(len(files)) or spread(how, files))
+    assert all(verdict.is_green for verdict in run_gates(desk, tips))
+    assert list(filter(None, read)) == [6]
 
 
 def test_an_exception_needs_a_reason(scene: Scene) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import chain
 
 from orchestrator.checks.redflags.metrics import is_metric
@@ -43,6 +44,7 @@ def _metrics_in(nodes: Nodes) -> Iterator[tuple[str, ast.expr]]:
                 yield name, value
 
 
+@lru_cache(maxsize=50_000)
 def _is_measured(name: str) -> bool:
     return bool((_GOOD | _BAD) & set(words(name))) and is_metric(name)
 

@@ -119,17 +119,18 @@ def _code_strings(module: Module) -> Iterator[Sign]:
         text = bare.value.value if isinstance(bare.value, ast.Constant) else None
         if id(bare) not in docs and isinstance(text, str) and (names := defined_in(text)):
             yield _code_sign(bare.lineno, names, "stands in a string that nobody reads")
-    loaded = {n.id for n in module.nodes.of(ast.Name) if isinstance(n.ctx, ast.Load)}
-    for statement in module.tree.body:
+    yield from _unread_texts(module)
+
+
+def _unread_texts(module: Module) -> Iterator[Sign]:
+    kept = [s for s in module.tree.body if isinstance(s, ast.Assign) and isinstance(s.value, ast.Constant)]
+    if not kept:
+        return
+    used = {n.id for n in module.nodes.of(ast.Name) if isinstance(n.ctx, ast.Load)} | _exported(module)
+    for statement in kept:
         match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))) if (
-                name not in loaded
-            ):
-                if (
-                    not name.startswith("__")
-                    and name not in _exported(module)
-                    and (names := defined_in(text))
-                ):
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
+                if name not in used and not name.startswith("__") and (names := defined_in(text)):
                     yield _code_sign(statement.lineno, names, "stands in a string that nobody reads")
 
 
