@@ -25,19 +25,24 @@ def measure(runs: int) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="bench-honesty-") as name:
         repository = Path(name)
         _repository(repository)
-        cold, warm = [], []
-        for _ in range(runs):
-            shutil.rmtree(repository / ".git" / "orchestrator", ignore_errors=True)
-            cold.append(seconds(lambda: _check(repository)))
-            warm.append(seconds(lambda: _check(repository)))
-        what = f"gate run: {', '.join(_CHECKS)}, {_BRANCHES} branches of {_FILES} files"
-        yield Figure(what=f"{what}, cold ({described(cold)})", ours=median(cold), unit="s", limit=_COLD_S)
-        yield Figure(what=f"{what}, warm ({described(warm)})", ours=median(warm), unit="s", limit=_WARM_S)
+        yield from _figures(repository, runs, "gate", "run")
+        yield from _figures(repository, runs, "wave", "check", "1")
 
 
-def _check(repository: Path) -> None:
+def _figures(repository: Path, runs: int, *command: str) -> Iterator[Figure]:
+    cold, warm = [], []
+    for _ in range(runs):
+        shutil.rmtree(repository / ".git" / "orchestrator", ignore_errors=True)
+        cold.append(seconds(lambda: _check(repository, *command)))
+        warm.append(seconds(lambda: _check(repository, *command)))
+    what = f"{' '.join(command)}: {', '.join(_CHECKS)}, {_BRANCHES} branches of {_FILES} files"
+    yield Figure(what=f"{what}, cold ({described(cold)})", ours=median(cold), unit="s", limit=_COLD_S)
+    yield Figure(what=f"{what}, warm ({described(warm)})", ours=median(warm), unit="s", limit=_WARM_S)
+
+
+def _check(repository: Path, *command: str) -> None:
     program = Path(sys.executable).with_name("orchestrator")
-    done = subprocess.run([program, "gate", "run"], cwd=repository, capture_output=True, text=True)
+    done = subprocess.run([program, *command], cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

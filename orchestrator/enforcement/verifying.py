@@ -129,7 +129,14 @@ class _Judge:
             if w.name in self.tips
         )
         tree = git.tree_of(self.desk.home.git, tip)
-        return workstream_job(workstream, commit=tip, tree=tree, base=self.base, siblings=others)
+        return workstream_job(
+            workstream,
+            commit=tip,
+            tree=tree,
+            base=self.base,
+            siblings=others,
+            together=self.tips.values(),
+        )
 
     def _claims(self, workstream: Workstream) -> Iterator[Finding]:
         """Without a plan the descriptions count as they lie in the folder, committed or not."""

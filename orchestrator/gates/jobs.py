@@ -50,6 +50,7 @@ def workstream_job(
     gates: Iterable[Gate] | None = None,
     siblings: Iterable[Sibling] = (),
     approvals: Iterable[ReviewApproved] = (),
+    together: Iterable[str] = (),
 ) -> Job:
     """`gates` instead of the workstream's own; those for the wave are left to the wave."""
     return Job(
@@ -64,6 +65,7 @@ def workstream_job(
         claims=workstream.components,
         siblings=tuple(one for one in siblings if one.name != workstream.name),
         approvals=tuple(approvals),
+        together=tuple(together),
         setup=workstream.setup,
         copy=workstream.copy,
         env={

@@ -146,6 +146,7 @@ def green_gates(
                 base=base,
                 siblings=siblings,
                 approvals=state.of(name).approvals if state is not None else (),
+                together=tips.values(),
             ),
         )
     )

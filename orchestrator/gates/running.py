@@ -72,9 +72,10 @@ def run_gates(
             base=base,
             siblings=siblings,
             approvals=desk.state.of(name).approvals,
+            together=tips.values(),
         )
         wanted = (gate for gate in job.gates if only is None or gate.name in only)
-        jobs.append(replace(job, gates=tuple(wanted), together=tuple(tips.values())))
+        jobs.append(replace(job, gates=tuple(wanted)))
     return _run(desk, jobs, use_cache, session)
 
 
