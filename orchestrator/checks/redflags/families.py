@@ -11,6 +11,7 @@ from orchestrator.checks.redflags import (
     copies,
     cores,
     depends,
+    discarded,
     doubles,
     drops,
     exports,
@@ -23,6 +24,8 @@ from orchestrator.checks.redflags import (
     placeholders,
     roles,
     training,
+    truths,
+    unasked,
     wrappers,
 )
 from orchestrator.source.facts import Sign
@@ -42,6 +45,9 @@ SIGNS: Sequence[Callable[[Module], Iterable[Sign]]] = (
     drops.signs,
     hollow.signs,
     checkpoints.signs,
+    discarded.signs,
+    unasked.signs,
+    truths.signs,
 )
 
 _JUDGES: Sequence[Callable[[Index, SourceFile], Iterable[Sign]]] = (

@@ -121,8 +121,20 @@ def _always(node: ast.expr) -> bool:
             return all(map(_always, values))
         case ast.Compare(left=left, ops=[ast.Eq() | ast.Is() | ast.GtE() | ast.LtE()], comparators=[right]):
             return alike(left, right) and not any(isinstance(n, ast.Call) for n in walk(left))
-        case ast.Compare(
-            left=ast.Call(func=ast.Name(id="len")), ops=[ast.GtE()], comparators=[ast.Constant(value=0)]
-        ):
+        case ast.Compare(left=left, ops=[ast.GtE()], comparators=[ast.Constant(value=0)]):
+            return _is_a_size(left)
+        case ast.Compare(left=left, ops=[ast.Gt()], comparators=[ast.UnaryOp(op=ast.USub())]):
+            return _is_a_size(left)
+        case ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.Name(id="object")]):
+            return True
+    return False
+
+
+def _is_a_size(node: ast.expr) -> bool:
+    """Never less than nothing, whatever it is the size of."""
+    match node:
+        case ast.Call(func=func):
+            return tail(func) in {"len", "size", "numel", "abs", "dim", "norm"}
+        case ast.Subscript(value=ast.Attribute(attr="shape")) | ast.Attribute(attr="size" | "ndim"):
             return True
     return False
