@@ -14,6 +14,7 @@ from orchestrator.checks.redflags import (
     discarded,
     doubles,
     drops,
+    elsewhere,
     exports,
     hiding,
     hollow,
@@ -23,6 +24,7 @@ from orchestrator.checks.redflags import (
     names,
     placeholders,
     roles,
+    swapped,
     training,
     truths,
     unasked,
@@ -48,6 +50,8 @@ SIGNS: Sequence[Callable[[Module], Iterable[Sign]]] = (
     discarded.signs,
     unasked.signs,
     truths.signs,
+    swapped.signs,
+    elsewhere.signs,
 )
 
 _JUDGES: Sequence[Callable[[Index, SourceFile], Iterable[Sign]]] = (
