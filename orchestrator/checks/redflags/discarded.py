@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterable, Iterator
 
 from orchestrator.source.facts import Sign
@@ -41,7 +40,9 @@ def _discards(method: FunctionNode, own: Iterable[str], known: set[str]) -> str:
     needed = set(content_of(method))
     if not layers or not needed or _sees_all(method):
         return ""
-    ways = ways_of(_without_sizes(method))
+    cut = _without_sizes(method)
+    assert isinstance(cut, _FUNCTIONS)
+    ways = ways_of(cut)
     reached = closure(ways, ways.answers)
     held = {name for name in reached if name.startswith("self.")}
     if not ways.returns or ways.open or "self" in reached or needed & reached or held - known:
@@ -99,29 +100,29 @@ def _only_copied_in_size(method: FunctionNode, needed: set[str]) -> bool:
     return needed <= copied
 
 
-def _without_sizes(method: FunctionNode) -> FunctionNode:
-    cut = _Cut().visit(copy.deepcopy(method))
-    assert isinstance(cut, _FUNCTIONS)
-    return cut
-
-
-class _Cut(ast.NodeTransformer):
-    """How large a value is, says nothing of what is in it. Attributes become names of their own."""
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        if node.attr in _SIZES:
+def _without_sizes(node: ast.AST) -> ast.AST:
+    """A copy in which how large a value is says nothing of it, and attributes are names of their own."""
+    match node:
+        case ast.Attribute(attr=attr) if attr in _SIZES:
             return _one(node)
-        if isinstance(node.value, ast.Name) and node.value.id == "self":
-            return ast.copy_location(ast.Name(id=f"self.{node.attr}", ctx=node.ctx), node)
-        return self.generic_visit(node)
+        case ast.Attribute(value=ast.Name(id="self"), attr=attr, ctx=ctx):
+            return ast.copy_location(ast.Name(id=f"self.{attr}", ctx=ctx), node)
+        case ast.Call(func=func) if _asks_size(func):
+            return _one(node)
+    made = node.__class__.__new__(node.__class__)
+    for name, value in node.__dict__.items():
+        if value.__class__ is list:
+            made.__dict__[name] = [_without_sizes(v) if isinstance(v, ast.AST) else v for v in value]
+        else:
+            made.__dict__[name] = _without_sizes(value) if isinstance(value, ast.AST) else value
+    return made
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        name = tail(node.func)
-        if name in _LIKE or name in _NEW or (name in _ASKS_SIZE and isinstance(node.func, ast.Attribute)):
-            return _one(node)
-        if name == "len" and isinstance(node.func, ast.Name):
-            return _one(node)
-        return self.generic_visit(node)
+
+def _asks_size(func: ast.expr) -> bool:
+    name = tail(func)
+    if name in _ASKS_SIZE:
+        return isinstance(func, ast.Attribute)
+    return name in _LIKE or name in _NEW or (name == "len" and isinstance(func, ast.Name))
 
 
 def _one(node: ast.expr) -> ast.Constant:
