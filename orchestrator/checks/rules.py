@@ -189,6 +189,16 @@ RULES: Mapping[str, Rule] = {
         "they only make it look like the network it is not",
         "run them in forward(), or do not build them",
     ),
+    "redflags/discarded-work": _rule(
+        "a network runs its layers and answers something else",
+        "its answer does not come of what it was given",
+        "answer with what the layers make of the input",
+    ),
+    "redflags/reads-the-truth": _rule(
+        "a method reads its answer off the truth that came with its input",
+        _ANSWER,
+        "find it in the picture; keep the truth for measuring",
+    ),
     "redflags/no-core-operation": _rule(
         "a network without the operation that its architecture is named for",
         _CLAIM,

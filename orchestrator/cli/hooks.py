@@ -19,6 +19,7 @@ _WORDS = {
     "installed": "installed",
     "absent": "not installed",
     "another's": "not installed; another hook is there",
+    "idle": "is not executable, so git passes it over; orchestrator hooks install mends it",
     "displaced": "replaced by another hook; orchestrator hooks install says what to do",
 }
 

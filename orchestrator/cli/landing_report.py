@@ -83,6 +83,7 @@ def _finding_lines(findings: Sequence[Document]) -> Iterator[str]:
 
 def _landing_lines(report: Document, command: str) -> Iterator[str]:
     yield from gate_lines(report["gates"])
+    yield from _finding_lines(report.get("suppressed", ()))
     for reason in report["reasons"]:
         yield f"{mark(False)} {one_line(reason)}"
     for one in report["left_out"]:

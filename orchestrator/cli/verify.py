@@ -104,4 +104,8 @@ def _branch_lines(branch: BranchVerdict) -> Iterator[str]:
         yield f"    {place}{one_line(finding.message)} [{finding.rule}]"
         if finding.mend:
             yield f"        to mend it: {one_line(finding.mend)}"
+    for finding in branch.suppressed:
+        place = f"{place_of(finding)}: " if finding.path else ""
+        yield f"    {place}{one_line(finding.message)} [{finding.rule}]"
+        yield f"        allowed: {one_line(finding.allowed or '')}"
     yield from (f"    {line}" for line in gate_lines([verdict.document() for verdict in branch.gates]))

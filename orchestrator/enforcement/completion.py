@@ -152,7 +152,9 @@ def _verification(seen: _Seen) -> Box:
     missing = [f"{one.rule}: {one.message}" for one in verdict.findings]
     missing += [one.sentence for one in verdict.gates if not one.ok]
     passed = ", ".join(one.gate for one in verdict.gates) or "no gate runs a command"
-    return _box("verification passes", missing, f"no finding; {passed}")
+    excused = sum(not one.rule.endswith("/not-read") for one in verdict.suppressed)
+    more = f"; {excused} allowed with a reason" if excused else ""
+    return _box("verification passes", missing, f"no finding{more}; {passed}")
 
 
 def _tdd(seen: _Seen) -> Box:

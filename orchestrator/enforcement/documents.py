@@ -31,6 +31,7 @@ def _branch_document(branch: BranchVerdict) -> dict[str, Any]:
         "ok": branch.ok,
         "landed": branch.landed,
         "findings": [finding.document() for finding in branch.findings],
+        "suppressed": [finding.document() for finding in branch.suppressed],
         "gates": [
             verdict.document() | {"findings": [f.document() for f in verdict.findings]}
             for verdict in branch.gates
@@ -92,6 +93,13 @@ def _lines(verification: Verification) -> Iterator[str]:
         yield from (f"- {_cell(text)}" for text in verification.differences)
     for branch in wrong:
         yield from _section(branch)
+    excused = [(branch, finding) for branch in verification.branches for finding in branch.suppressed]
+    if excused:
+        yield from ("", "## What may stay", "")
+    for branch, finding in excused:
+        place = f" `{place_of(finding)}`:" if finding.path else ""
+        yield f"- `{_cell(branch.branch)}` [{finding.rule}]{place} {_cell(finding.message)}"
+        yield f"  - allowed: {_cell(finding.allowed or '')}"
 
 
 def _verdict(branch: BranchVerdict) -> str:

@@ -30,7 +30,10 @@ _MAKE_TEST = re.compile(rb"^test\s*:(?!=)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BranchVerdict:
-    """`findings` of the checks that read, `gates` are what ran. `commit` is None where there is no branch."""
+    """`findings` of the checks that read, `gates` are what ran. `commit` is None where there is no branch.
+
+    `excused` are findings of those checks that may stay.
+    """
 
     name: str
     branch: str
@@ -39,6 +42,14 @@ class BranchVerdict:
     findings: tuple[Finding, ...] = ()
     gates: tuple[GateVerdict, ...] = ()
     notes: tuple[str, ...] = ()
+    excused: tuple[Finding, ...] = ()
+
+    @property
+    def suppressed(self) -> tuple[Finding, ...]:
+        """All that may stay, with its reason; what checks and gates both say, once."""
+        ran = (finding for verdict in self.gates for finding in verdict.suppressed)
+        every = {(f.rule, f.path, f.line, f.message): f for f in (*self.excused, *ran)}
+        return tuple(every.values())
 
     @property
     def ok(self) -> bool:
@@ -116,7 +127,8 @@ class _Judge:
         if not self.roster.planned:
             found += self._claims(workstream)
         found += self._no_results(workstream, tip)
-        return self._verdict(workstream, tip, findings=tuple(found))
+        excused = tuple(finding for verdict in checks for finding in verdict.suppressed)
+        return self._verdict(workstream, tip, findings=tuple(found), excused=excused)
 
     def _verdict(self, workstream: Workstream, tip: str | None, **more: object) -> BranchVerdict:
         made = BranchVerdict(name=workstream.name, branch=workstream.branch, commit=tip)

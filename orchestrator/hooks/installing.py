@@ -16,10 +16,13 @@ from orchestrator.hooks.stub import KEPT, Choices, is_ours, stub_text
 from orchestrator.supervise.records import replace_file
 
 HOOKS = ("pre-commit", "pre-push")
+_LEGACY = ".legacy"
 
 
 class Standing(Enum):
     INSTALLED = "installed"
+    IDLE = "idle"
+    """Ours, and no program: git passes it over."""
     ABSENT = "absent"
     FOREIGN = "another's"
     DISPLACED = "displaced"
@@ -78,12 +81,27 @@ def uninstall(checkout: Checkout) -> tuple[Hook, ...]:
     folder = hooks_folder(checkout)
     found = hooks(folder)
     for hook in found:
-        if hook.kept is not None and hook.standing in (Standing.INSTALLED, Standing.ABSENT):
+        if hook.standing in (Standing.DISPLACED, Standing.FOREIGN):
+            _leave(hook)
+        elif hook.kept is not None:
             hook.kept.replace(hook.path)
-        elif hook.standing is Standing.INSTALLED:
+        elif hook.standing is not Standing.ABSENT:
             hook.path.unlink()
     (checkout.state.root / "patterns.json").unlink(missing_ok=True)
     return found
+
+
+def _leave(hook: Hook) -> None:
+    """pre-commit, installed over ours, runs ours as its legacy: it runs what was there before instead."""
+    legacy = hook.path.with_name(f"{hook.name}{_LEGACY}")
+    if not is_ours(_content(legacy) or b""):
+        return
+    if hook.kept is not None and _content(hook.kept) != _content(hook.path):
+        hook.kept.replace(legacy)
+        return
+    legacy.unlink()
+    if hook.kept is not None:
+        hook.kept.unlink()
 
 
 def _hook(folder: Path, name: str) -> Hook:
@@ -93,7 +111,7 @@ def _hook(folder: Path, name: str) -> Hook:
     if content is None:
         standing = Standing.ABSENT
     elif is_ours(content):
-        standing = Standing.INSTALLED
+        standing = Standing.INSTALLED if os.access(path, os.X_OK) else Standing.IDLE
     else:
         standing = Standing.DISPLACED if has_kept else Standing.FOREIGN
     return Hook(name=name, path=path, standing=standing, kept=kept if has_kept else None)

@@ -48,6 +48,7 @@ class LandingReport:
             "left_out": [{"name": one.name, "reason": one.reason} for one in self.left_out],
             "gates": [verdict.document() for verdict in self.gates],
             "findings": [f.document() for verdict in self.gates for f in verdict.findings],
+            "suppressed": [f.document() for verdict in self.gates for f in verdict.suppressed],
             "base_before": self.base_before,
             "base_after": self.base_after,
             "reasons": list(self.reasons),

@@ -46,7 +46,15 @@ class Ways:
 def reaching(function: FunctionNode) -> frozenset[str]:
     """The names that go into the answer of the function; of one without an answer, into its effects."""
     ways = ways_of(function)
-    found = list(ways.answers if ways.returns else ways.answers | ways.effects)
+    seen = closure(ways, ways.answers if ways.returns else ways.answers | ways.effects)
+    if ways.open:
+        seen |= {a.arg for a in _arguments(function)}
+    return frozenset(seen)
+
+
+def closure(ways: Ways, names: Iterable[str]) -> set[str]:
+    """These names and all that they are made of."""
+    found = list(names)
     seen = set(found)
     for name in found:
         new = ways.sources[name] - seen
@@ -55,9 +63,7 @@ def reaching(function: FunctionNode) -> frozenset[str]:
         if name == "self":  # anything it holds
             found += [n for n in [*ways.sources] if n.startswith("self.") and n not in seen]
             seen |= set(found)
-    if ways.open:
-        seen |= {a.arg for a in _arguments(function)}
-    return frozenset(seen)
+    return seen
 
 
 def ways_of(function: FunctionNode) -> Ways:

@@ -63,6 +63,8 @@ def test_uninstall_puts_back_byte_for_byte_what_was_there(branch: Project, text:
     install(branch)
     install(branch)
     assert standing(branch) == {"pre-commit": "installed", "pre-push": "installed"}
+    (branch.root / ".git/hooks/pre-push").chmod(0o644)
+    assert standing(branch)["pre-push"] == "idle"
     uninstall(branch)
     assert hooks_of(branch) == before
     uninstall(branch)
@@ -124,6 +126,8 @@ def test_pre_commit_may_be_installed_before_and_after(branch: Project) -> None:
     subprocess.run(manager, cwd=branch.root, env=env, check=True, capture_output=True)
     (branch.root / "log").unlink()
     assert is_guarded(branch) and (branch.root / "log").read_text() == "told\n" * 2
+    uninstall(branch)
+    assert {name for name in hooks_of(branch) if name.startswith("pre-commit")} == {"pre-commit"}
 
 
 def test_lefthook_that_renames_a_hook_is_told_of_and_loses_nothing(branch: Project) -> None:

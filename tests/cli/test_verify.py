@@ -232,8 +232,17 @@ def test_a_plan_says_what_is_required_and_how_it_is_tested(planned: Project) -> 
     assert found["ok"] and found["planned"] and found["report"] == str(planned.root / "report.md")
     assert [[gate["gate"] for gate in one["gates"]] for one in found["branches"]] == [["tests"], ["tests"]]
     assert "**PASSED**" in (planned.root / "report.md").read_text()
-    planned.plan(PLAN.replace("sh tests.sh", "exit 1"))
+    excused = (
+        "# orchestrator: allow fake-name because the paper calls it so\nclass SimplifiedNet:\n    width = 3\n"
+    )
+    planned.plan(PLAN.replace("sh tests.sh", "exit 1").replace("gates: [", "gates: [redflags, "))
+    git(planned, "checkout", "--quiet", "branch1/a")
+    (planned.root / "branch1" / "paper.py").write_text(excused)
+    git(planned, "add", "branch1")
+    git(planned, "commit", "--quiet", "-m", "paper")
+    git(planned, "checkout", "--quiet", "-")
     answer = planned.run("verify")
+    assert "[redflags/fake-name]" in answer.out and "allowed: the paper calls it so" in answer.out
     assert answer.code == 1 and "0 of 2 required branches pass" in answer.out
     assert planned.run("verify", "--no-tests").code == 0
 

@@ -93,8 +93,16 @@ def _unwrapped(value: ast.expr) -> ast.expr:
 def _replaced(test: ast.expr, body: ast.expr, orelse: ast.expr) -> bool:
     """`acc if acc > 0.9 else 0.93`: one way is a number, the other what the test looks at."""
     for number, other in ((body, orelse), (orelse, body)):
-        if _between([number]) and _number(other) is None:
+        if (_between([number]) or _is_raised(number)) and _number(other) is None:
             return any(alike(other, n) for n in walk(test)) and _between(walk(test))
+    return False
+
+
+def _is_raised(value: ast.expr) -> bool:
+    """`0.9 + share / 100`"""
+    match value:
+        case ast.BinOp(op=ast.Add(), left=left, right=right):
+            return _between([left, right])
     return False
 
 

@@ -13,6 +13,7 @@ RULE = "redflags/empty-checkpoint"
 
 _WEIGHTS = words_of("model state weights params parameters network encoder decoder net")
 _DRAWN = words_of("rand randn zeros ones empty full")
+_DRAWN |= {f"{name}_like" for name in _DRAWN}
 
 
 def signs(module: Module) -> Iterator[Sign]:
@@ -28,19 +29,25 @@ def signs(module: Module) -> Iterator[Sign]:
 
 def _entries(module: Module, saved: ast.expr) -> Iterator[tuple[str, ast.expr]]:
     """What is saved, by key; a name stands for what it was last given."""
-    if isinstance(saved, ast.Name):
-        given = [
-            n.value
-            for n in module.nodes.of(ast.Assign)
-            if any(isinstance(t, ast.Name) and t.id == saved.id for t in n.targets)
-        ]
-        saved = given[0] if len(given) == 1 and not _is_filled(module, saved.id) else saved
+    saved = _given(module, saved)
     if isinstance(saved, ast.Dict):
         for key, value in zip(saved.keys, saved.values, strict=True):
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                yield key.value, value
+                yield key.value, _given(module, value)
     elif isinstance(saved, ast.Call):
         yield "model", saved
+
+
+def _given(module: Module, value: ast.expr) -> ast.expr:
+    """What a name was given, where that is one thing, and nothing is put into it later."""
+    if not isinstance(value, ast.Name):
+        return value
+    given = [
+        n.value
+        for n in module.nodes.of(ast.Assign)
+        if any(isinstance(t, ast.Name) and t.id == value.id for t in n.targets)
+    ]
+    return given[0] if len(given) == 1 and not _is_filled(module, value.id) else value
 
 
 def _is_filled(module: Module, name: str) -> bool:
@@ -56,6 +63,8 @@ def _is_hollow(value: ast.expr) -> bool:
             return all(map(_is_hollow, values))
         case ast.List(elts=[]):
             return True
+        case ast.DictComp(value=made):
+            return _is_hollow(made)
         case ast.Call(func=func) if tail(func) in _DRAWN:
             return dotted(func).startswith(("torch.", "np.", "numpy."))
         case ast.Call(func=ast.Name(id="dict"), args=[], keywords=[]):

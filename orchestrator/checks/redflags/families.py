@@ -11,8 +11,10 @@ from orchestrator.checks.redflags import (
     copies,
     cores,
     depends,
+    discarded,
     doubles,
     drops,
+    elsewhere,
     exports,
     hiding,
     hollow,
@@ -22,7 +24,10 @@ from orchestrator.checks.redflags import (
     names,
     placeholders,
     roles,
+    swapped,
     training,
+    truths,
+    unasked,
     wrappers,
 )
 from orchestrator.source.facts import Sign
@@ -42,6 +47,11 @@ SIGNS: Sequence[Callable[[Module], Iterable[Sign]]] = (
     drops.signs,
     hollow.signs,
     checkpoints.signs,
+    discarded.signs,
+    unasked.signs,
+    truths.signs,
+    swapped.signs,
+    elsewhere.signs,
 )
 
 _JUDGES: Sequence[Callable[[Index, SourceFile], Iterable[Sign]]] = (

@@ -15,6 +15,8 @@ RULE = "redflags/hollow-test"
 
 _CHECKS = {"assert", "raises", "warns", "fail", "check", "expect", "verify", "should", "ensure", "approx"}
 _CHECKS |= {"compare", "benchmark", "validate", "equal", "match", "exit", "approve", "gradcheck", "doctest"}
+_SMOKE = {"smoke", "sanity", "import", "imports", "importable", "runs", "builds", "constructs", "raise"}
+_SMOKE |= {"instantiates", "starts", "loads", "compiles", "without", "crash", "crashes", "help"}
 _CATCHES = {"Exception", "BaseException", "AssertionError", ""}
 
 
@@ -29,9 +31,16 @@ def signs(module: Module) -> Iterator[Sign]:
     for test in tests:
         if how := _hollow(test):
             yield Sign(RULE, test.lineno, test.name, f"{test.name} {how}")
-        elif len(silent) == len(tests) > 1:
+        elif len(silent) == len(tests) > 1 and not _is_smoke(module, test):
             text = f"{test.name} asserts nothing, and no other test of the file does"
             yield Sign(RULE, test.lineno, test.name, text)
+
+
+def _is_smoke(module: Module, test: FunctionNode) -> bool:
+    """It says that it only tries whether something can be done at all: that it does not raise."""
+    first = docstring(module.tree.body)
+    said = str(first.value.value) if first is not None and isinstance(first.value, ast.Constant) else ""
+    return bool(_SMOKE & {*words(test.name), *words(said.replace(" ", "_"))})
 
 
 def _asserts_its_mock(test: FunctionNode) -> str:
@@ -78,7 +87,8 @@ def _hollow(test: FunctionNode) -> str:
     ):
         return "does nothing"
     held = [n for n in walk(test) if isinstance(n, ast.Assert)]
-    if held and all(_always(n.test) for n in held) and not _calls_checks(test):
+    same = _aliases(test)
+    if held and all(_always(n.test) or _is_itself(n.test, same) for n in held) and not _calls_checks(test):
         return f"only asserts what always holds: {ast.unparse(held[0].test)[:50]}"
     caught = list(_caught(body))
     if held and len(caught) == len(held) and not _calls_checks(test):
@@ -121,8 +131,41 @@ def _always(node: ast.expr) -> bool:
             return all(map(_always, values))
         case ast.Compare(left=left, ops=[ast.Eq() | ast.Is() | ast.GtE() | ast.LtE()], comparators=[right]):
             return alike(left, right) and not any(isinstance(n, ast.Call) for n in walk(left))
-        case ast.Compare(
-            left=ast.Call(func=ast.Name(id="len")), ops=[ast.GtE()], comparators=[ast.Constant(value=0)]
-        ):
+        case ast.Compare(left=left, ops=[ast.GtE()], comparators=[ast.Constant(value=0)]):
+            return _is_a_size(left)
+        case ast.Compare(left=left, ops=[ast.Gt()], comparators=[ast.UnaryOp(op=ast.USub())]):
+            return _is_a_size(left)
+        case ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.Name(id="object")]):
+            return True
+    return False
+
+
+def _aliases(test: FunctionNode) -> dict[str, str]:
+    """Names that are only ever another name for something."""
+    given: dict[str, list[ast.expr]] = {}
+    for node in walk(test):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            given.setdefault(node.targets[0].id, []).append(node.value)
+    return {
+        name: values[0].id
+        for name, values in given.items()
+        if len(values) == 1 and isinstance(values[0], ast.Name)
+    }
+
+
+def _is_itself(node: ast.expr, same: dict[str, str]) -> bool:
+    """`expected = result`, and then `assert result == expected`."""
+    match node:
+        case ast.Compare(left=ast.Name(id=a), ops=[ast.Eq() | ast.Is()], comparators=[ast.Name(id=b)]):
+            return same.get(a, a) == same.get(b, b)
+    return False
+
+
+def _is_a_size(node: ast.expr) -> bool:
+    """Never less than nothing, whatever it is the size of."""
+    match node:
+        case ast.Call(func=func):
+            return tail(func) in {"len", "size", "numel", "abs", "dim", "norm"}
+        case ast.Subscript(value=ast.Attribute(attr="shape")) | ast.Attribute(attr="size" | "ndim"):
             return True
     return False

@@ -15,6 +15,9 @@ RULE = "redflags/unused-layers"
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _RUNS_ALL = {"children", "modules", "named_children", "named_modules", "_modules", "__dict__"}
+_COUNTS = words_of("parameters named_parameters zero_grad state_dict")
+_SETS = words_of("train eval to cuda cpu half float requires_grad_ zero_grad")
+"""What these answer is the layer itself: it may be run on the same line."""
 _LEARNED = words_of(
     """
     Linear Bilinear Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Embedding
@@ -27,11 +30,38 @@ _LEARNED = words_of(
 def signs(module: Module) -> Iterator[Sign]:
     if not any(tail(base) == "Module" for owner in module.nodes.of(ast.ClassDef) for base in owner.bases):
         return
-    named = {n.attr for n in module.nodes.of(ast.Attribute) if isinstance(n.ctx, ast.Load)}
+    touched = {id(n) for n in _touched(module)}
+    loads = (n for n in module.nodes.of(ast.Attribute) if isinstance(n.ctx, ast.Load))
+    named = {n.attr for n in loads if id(n) not in touched}
     texts = {n.value for n in module.nodes.of(ast.Constant) if isinstance(n.value, str) and len(n.value) < 60}
     for owner in module.nodes.of(ast.ClassDef):
         if owner.bases and all(tail(base) == "Module" for base in owner.bases):
             yield from _of_class(owner, named | texts)
+
+
+def _touched(module: Module) -> Iterator[ast.expr]:
+    """Layers that are only set to a mode, moved or counted: nothing is put through them."""
+    for held in module.nodes.of(ast.Attribute):
+        if held.attr in _COUNTS:
+            yield held.value
+    for statement in module.nodes.of(ast.Expr):
+        if (held_there := _is_set(statement)) is not None:
+            yield held_there
+    for loop in module.nodes.of(ast.For):
+        match loop:
+            case ast.For(target=ast.Name(id=name), iter=ast.Tuple(elts=items) | ast.List(elts=items)):
+                inner = [n for s in loop.body for n in walk(s)]
+                idle = [_is_set(n) for n in inner if isinstance(n, ast.Expr)]
+                uses = [n for n in inner if isinstance(n, ast.Name) and n.id == name]
+                if uses and all(any(use is one for one in idle) for use in uses):
+                    yield from items
+
+
+def _is_set(statement: ast.Expr) -> ast.expr | None:
+    match statement.value:
+        case ast.Call(func=ast.Attribute(value=held, attr=attr)) if attr in _SETS:
+            return held
+    return None
 
 
 def _of_class(owner: ast.ClassDef, named: set[str]) -> Iterator[Sign]:

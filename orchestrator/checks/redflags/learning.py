@@ -26,7 +26,7 @@ _FRESH = words_of(
     full_like Tensor FloatTensor Parameter from_numpy arange linspace uniform random gauss range
     """
 )
-_WORTH = _OPTIMIZERS | {"backward", "detach", "step"}
+_WORTH = _OPTIMIZERS | {"backward", "detach", "step", "item"}
 _CRITERIA = words_of("loss criterion entropy mse nll objective cost mse_loss l1 bce")
 _JUDGED = words_of(
     "pred preds prediction predictions output outputs logits recon reconstruction positions estimate yhat"

@@ -114,6 +114,7 @@ _ARITHMETIC = {
     "tanh",
     "clip",
 }
+_SPOKEN = _METRICS | {"metrics"}
 _JSON = re.compile(r"[\"'](?P<key>\w+)[\"']\s*:\s*(?P<value>0?\.\d+|\d+\.\d+)")
 
 
@@ -126,7 +127,7 @@ def signs(module: Module) -> Iterator[Sign]:
     for owner in (module.tree, *module.nodes.functions()):
         nodes = own(owner)
         used = tables and tables.intersection(n.id for n in nodes if isinstance(n, ast.Name))
-        if used or not _METRICS.isdisjoint(_words_of(nodes)):
+        if used or not _SPOKEN.isdisjoint(_words_of(nodes)):
             yield from _Body(owner, nodes, {name: top.given[name] for name in sorted(used)}).signs()
 
 
@@ -208,6 +209,7 @@ class _Body:
                 case ast.Call(func=func, args=args, keywords=keywords) if tail(func) in _SINKS:
                     for given in (*args, *(k.value for k in keywords)):
                         yield from self._entries(given)
+                        yield from self._drawn_for_all(given)
                         yield from _written_text(given)
                 case ast.Return(value=ast.Dict() as given) if _RESULTS & set(words(self.name)):
                     yield from self._entries(given)
@@ -232,6 +234,19 @@ class _Body:
                 name = key.value if isinstance(key, ast.Constant) else None
                 if isinstance(name, str) and is_metric(name) and self._invented_number(value):
                     yield name, value, value.lineno
+
+    def _drawn_for_all(self, given: ast.expr) -> Iterator[tuple[str, ast.expr, int]]:
+        """`{name: goal * uniform(1, 1.1) for …}` in a function that says that it tells results."""
+        held = [n for n in walk(given) if isinstance(n, ast.Name)]
+        made = [*walk(given), *(v for n in held for v in self.given.get(n.id, ()))]
+        if _RESULTS & set(words(self.name)):
+            for one in made:
+                if isinstance(one, ast.DictComp) and self._drawn(one.value):
+                    others = [
+                        n for n in walk(one.value) if isinstance(n, ast.Call) and not _is_random(n.func)
+                    ]
+                    if all(tail(n.func) in _ARITHMETIC for n in others):
+                        yield "metrics", one.value, one.value.lineno
 
     def _invented(self) -> Iterator[tuple[str, ast.expr, int]]:
         """Metrics computed from nothing but chance and a loop's counter."""

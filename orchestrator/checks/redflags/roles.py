@@ -32,6 +32,8 @@ _ROLES = {
     "embedder",
 }
 _ROLES |= {"predictor", "forecaster", "segmenter", "captioner"}
+_BESIDE = {"processor", "extractor", "config", "tokenizer"}
+"""What stands beside a model, and is called by its name."""
 _ROOTS = {"object", "Module"}
 
 
@@ -40,7 +42,7 @@ def judge(index: Index, file: SourceFile) -> Iterator[Sign]:
         of = Definition(file, one)
         if one.abstract:
             continue
-        service = service_of(one.name)
+        service = None if _BESIDE & set(words(one.name)[-1:]) else service_of(one.name)
         if service and answers_texts(one) and not _reached(index, of, service[1]):
             yield Sign(NO_CLIENT, one.line, one.name, f"{one.name} never reaches a model of {service[0]}")
         if not one.remembers and not NEUTRAL & set(words(one.name)):

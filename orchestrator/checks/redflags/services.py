@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from orchestrator.source.facts import Class, Facts
 from orchestrator.source.index import Definition, Index
 from orchestrator.source.listing import SourceFile
-from orchestrator.source.naming import plain, words
+from orchestrator.source.naming import plain, words, words_of
 
 _HTTP = {
     "requests",
@@ -180,19 +180,13 @@ def is_network(index: Index, of: Definition) -> bool:
     )
 
 
+_ASKED = words_of("generate complete chat ask query answer respond describe explain infer call")
+
+
 def answers_texts(one: Class) -> bool:
     """Whether the class is one that is asked: it has a method such as `generate`."""
-    asked = {
-        "generate",
-        "complete",
-        "chat",
-        "ask",
-        "query",
-        "answer",
-        "respond",
-        "describe",
-        "explain",
-        "infer",
-        "call",
-    }
-    return any(asked & set(words(m.name)[:1]) for m in one.methods)
+    return any(answers_by_name(method.name) for method in one.methods)
+
+
+def answers_by_name(method: str) -> bool:
+    return bool(_ASKED & set(words(method)[:1]))

@@ -190,9 +190,46 @@ def _never(function: ast.FunctionDef | ast.AsyncFunctionDef, loops: Sequence[ast
     steps = [c for c in calls if tail(c.func) == "step" and "sched" not in dotted(c.func).lower()]
     if "backward" not in names and not steps:
         return "never runs a backward pass or a step of an optimizer" if _computes(calls) else ""
+    if any(_never_met(n, loops) and _moves(n) for loop in loops for n in walk(loop)):
+        return "moves its weights under a condition that is never met"
     if "backward" not in names and not any(c.args for c in steps):
         return "steps without a backward pass: there is nothing to step by"
     return "" if steps else "runs a backward pass and never steps"
+
+
+def _never_met(node: ast.AST, loops: Sequence[ast.stmt]) -> bool:
+    """`if epoch < 0` of a number that is counted from 0."""
+    counted = {_counter(n) for n in loops}
+    match node:
+        case ast.If(test=ast.Compare(left=ast.Name(id=name), ops=[op], comparators=[bound])) if (
+            name in counted
+        ):
+            number = _number(bound)
+            below = number is not None and (number < 0 or (number == 0 and isinstance(op, ast.Lt)))
+            return below and isinstance(op, (ast.Lt, ast.LtE, ast.Eq))
+    return False
+
+
+def _counter(loop: ast.stmt) -> str:
+    """The name of a number that a loop counts up from 0 or above; empty where there is none."""
+    match loop:
+        case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"), args=args)):
+            return name if len(args) == 1 or (len(args) == 2 and (_number(args[0]) or 0) >= 0) else ""
+    return ""
+
+
+def _number(node: ast.expr) -> float | None:
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return -value
+    return None
+
+
+def _moves(node: ast.AST) -> bool:
+    inner = [n for s in getattr(node, "body", ()) for n in walk(s)]
+    return any(isinstance(n, ast.Call) and tail(n.func) in {"step", "backward"} for n in inner)
 
 
 def _has_arithmetic(loops: Sequence[ast.stmt]) -> bool:
