@@ -9,7 +9,7 @@ import subprocess
 import pexpect
 import pytest
 
-from tests.cli.test_ending import start, write_journal
+from tests.cli.test_ending import write_journal
 from tests.support.project import COMMAND, Answer, Project
 
 PRINTED = b"\x1b[1mbold\x1b[0m\r\n10%\r20%\r\n\x1b]0;title\x07end\r\n"
@@ -64,7 +64,7 @@ def test_a_log_in_a_pipe_is_plain_text(planned: Project) -> None:
 
 def test_a_followed_log_in_a_pipe_is_plain_where_reads_cut_sequences(planned: Project) -> None:
     write_log(planned, b"one\r\ntwo \x1b[3")
-    process = start(planned, "logs", "i3d", "-f")
+    process = planned.start("logs", "i3d", "-f")
     assert process.stdout is not None
     assert process.stdout.readline() == "one\n"
     with (planned.state / "logs" / "i3d" / "worker.log").open("ab") as log:
