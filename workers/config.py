@@ -147,7 +147,6 @@ class TransformerConfig(Preset):
     positions: Literal["sequence", "grid"] = "sequence"  # of a tubelet: its number, or time, row and column
     standardise: bool = False  # each clip: its mean colour taken out, its strongest contrast one
     xavier: bool = False  # initial weights as VideoMAE's authors draw them, not as the library does
-    readout: Literal["mean", "places"] = "mean"  # of a step's tokens: their mean, or each at its place
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "cpu": {
             "tubelet": 4,
@@ -157,7 +156,6 @@ class TransformerConfig(Preset):
             "positions": "grid",
             "standardise": True,
             "xavier": True,
-            "readout": "places",
         }
     }
 

@@ -34,7 +34,6 @@ LATER_KEYS: Mapping[str, Any] = {
     "model.extractor.positions": "sequence",
     "model.extractor.standardise": False,
     "model.extractor.xavier": False,
-    "model.extractor.readout": "mean",
     "model.extractor.halving_stem": False,
     "model.extractor.tokenizer.halving_stem": False,
 }

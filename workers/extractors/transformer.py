@@ -18,7 +18,6 @@ from workers.extractors.feature_extractor import FeatureExtractor, stretched
 
 _DECODER_SHARE = 2  # the decoder of pre-training is half as wide as the encoder, and a quarter as deep
 _SLOWEST_WAVE = 100.0  # in tubelets per radian: no side of a grid is longer
-_READ_FROM_TOKEN = 8  # numbers of each token that a readout by places keeps
 _PRETRAINED_KEY = "encoder"
 
 
@@ -32,7 +31,6 @@ class VideoTransformer(FeatureExtractor):
         self.config = config
         self.encoder = VideoMAEModel(encoder_config(config, frames=frames, image_size=image_size))
         prepare(self.encoder, config, frames=frames, image_size=image_size)
-        self.readout = _places_readout(config, image_size) if config.readout == "places" else MeanOfPlaces()
         self.feature_dim = config.dim
         if config.weights is not None:
             _load_pretrained(self.encoder, config.weights)
@@ -40,26 +38,11 @@ class VideoTransformer(FeatureExtractor):
     def extract(self, video: Tensor) -> Tensor:
         if video.shape[1] != self.frames:
             raise ValueError(f"built for {self.frames} frames, given {video.shape[1]}")
-        tokens = self.encoder(seen(video, self.config)).last_hidden_state
-        places = tokens.unflatten(1, (self.steps, -1))  # (B, T / tubelet, H / patch * W / patch, D)
-        return stretched(self.readout(places).transpose(1, 2), self.frames)
-
-
-class MeanOfPlaces(nn.Module):
-    def forward(self, places: Tensor) -> Tensor:
-        return places.mean(dim=2)
-
-
-def _places_readout(config: TransformerConfig, image_size: int) -> nn.Sequential:
-    """(B, T, P, D) -> (B, T, D) that knows from which place each token came."""
-    count = (image_size // config.patch) ** 2
-    return nn.Sequential(
-        nn.Linear(config.dim, _READ_FROM_TOKEN),
-        nn.Flatten(2),
-        nn.Linear(count * _READ_FROM_TOKEN, config.dim),
-        nn.GELU(),
-        nn.LayerNorm(config.dim),
-    )
+        tokens = self.encoder(
+            seen(video, self.config)
+        ).last_hidden_state  # (B, T / tubelet * H / patch * W / patch, D)
+        places = tokens.unflatten(1, (self.steps, -1))
+        return stretched(places.mean(dim=2).transpose(1, 2), self.frames)
 
 
 class MaskedVideoModel(nn.Module):
