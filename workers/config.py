@@ -147,6 +147,7 @@ class TransformerConfig(Preset):
     positions: Literal["sequence", "grid"] = "sequence"  # of a tubelet: its number, or time, row and column
     standardise: bool = False  # each clip: its mean colour taken out, its strongest contrast one
     xavier: bool = False  # initial weights as VideoMAE's authors draw them, not as the library does
+    readout: Literal["mean", "peak"] = "mean"  # of a step's tokens, each number by itself
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "cpu": {
             "tubelet": 4,
@@ -156,6 +157,7 @@ class TransformerConfig(Preset):
             "positions": "grid",
             "standardise": True,
             "xavier": True,
+            "readout": "peak",
         }
     }
 

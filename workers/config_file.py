@@ -34,6 +34,7 @@ LATER_KEYS: Mapping[str, Any] = {
     "model.extractor.positions": "sequence",
     "model.extractor.standardise": False,
     "model.extractor.xavier": False,
+    "model.extractor.readout": "mean",
     "model.extractor.halving_stem": False,
     "model.extractor.tokenizer.halving_stem": False,
 }

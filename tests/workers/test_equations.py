@@ -14,13 +14,16 @@ import torch
 from tests.workers.chat_server import Response, chat_server, says
 from tests.workers.conftest import tiny_config, train_here
 from workers.cli import UsageError
+from workers.data.dataset import load_datasets
 from workers.equations import main
 from workers.evaluation.fits import fit
+from workers.extractors.objects import ObjectTokens
 from workers.language.answers import Answer, Mode, read_answer
 from workers.language.backends import Label, ModelUnavailable, Stop
 from workers.language.cache import AnswerCache
 from workers.language.chat_api import ChatAPI
 from workers.language.local_model import LocalModel
+from workers.language.places import PlaceReader
 from workers.language.prompts import Message, told
 from workers.language.scoring import Subject, score_answer, score_least_squares, summary, true_slots, written
 from workers.language.session import Question, measure
@@ -247,15 +250,25 @@ def test_without_a_key_or_weights_nothing_is_measured(
     assert equations(tiny, tmp_path, "--backend", "local", "--model", str(tmp_path / "empty")) == 1
 
 
-def test_predicted_points_are_those_of_the_checkpoint(tmp_path: Path, tiny: Path) -> None:
+def test_places_are_read_off_the_pixels_to_a_hundredth(tiny: Path) -> None:
+    config, numbers = tiny_config(tiny, "data.num_samples=250", "data.validation_fraction=0.1"), np.arange(20)
+    training, validation = load_datasets(config, torch.device("cpu"))
+    places = PlaceReader.calibrated(training).places(validation, numbers)
+    error = places - validation.scenes.positions[numbers][:, validation.frames]
+    assert np.sqrt(np.square(error).mean()) < 0.02
+    by_size_alone = ObjectTokens(config.data.scene)(validation.clips(numbers).video)[..., :3].numpy()
+    away = by_size_alone - validation.scenes.positions[numbers][:, validation.frames]
+    assert np.sqrt(np.square(away).mean()) > 0.03
+
+
+def test_predicted_points_come_with_the_class_of_the_checkpoint(tmp_path: Path, tiny: Path) -> None:
     config = tiny_config(tiny)
     train_here(config, tmp_path, 1)
     found = validation_subjects(config, Points.PREDICTED, 3, tmp_path)
-    assert all(one.hint and len(one.points) == 16 + config.tasks.forecast.horizon for one in found)
-    assert abs(found[0].points[:16] - found[0].path[0:32:2]).mean() < 0.2
+    assert all(one.hint and one.points.shape == (16, 3) for one in found)
     seen = validation_subjects(config, Points.SEEN, 3, None)
     assert [one.hint for one in seen] == [None] * 3
-    assert np.array_equal(seen[0].points, found[0].points[:16])
+    assert np.array_equal(seen[0].points, found[0].points)
 
 
 def families_right(directory: Path, subjects: Sequence[Subject]) -> int:

@@ -19,7 +19,7 @@ from workers.extractors.feature_extractor import FeatureExtractor
 from workers.extractors.i3d import I3D, InceptionI3D
 from workers.extractors.magvit import MAGVIT_VQ_VAE, CompressedVideo, MagvitTokens, as_volume
 from workers.extractors.slowfast import SlowFast
-from workers.extractors.transformer import MaskedVideoModel, VideoTransformer
+from workers.extractors.transformer import MaskedVideoModel, VideoTransformer, grid_positions
 from workers.models.losses import multi_task_loss
 from workers.runtime.session import build_model
 
@@ -116,8 +116,11 @@ def test_tokens_decode_as_their_codes_do(quantizer: dict[str, object]) -> None:
     assert torch.allclose(again, decoded, atol=1e-4)
 
 
-def test_no_token_sees_a_later_frame() -> None:
-    tokenizer = magvit({"kind": "fsq"})
+@pytest.mark.parametrize("halving", [True, False])
+def test_no_token_sees_a_later_frame(halving: bool) -> None:
+    config = MagvitConfig(name="magvit", preset="cpu", halving_stem=halving)
+    tokenizer = MAGVIT_VQ_VAE(config).eval()
+    assert next(iter(tokenizer.encoder)).conv.stride == ((1, 2, 2) if halving else (1, 1, 1))
     video = torch.rand(1, 3, 17, 64, 64) * 2 - 1
     changed = video.clone()
     changed[:, :, 9:] = 0
@@ -133,6 +136,20 @@ SMALL = TransformerConfig(name="transformer", preset="cpu", dim=32, layers=2)
 def test_the_transformer_knows_what_it_was_built_for() -> None:
     with pytest.raises(ValueError, match="built for 16 frames, given 8"):
         VideoTransformer(SMALL, frames=16, image_size=64)(torch.rand(1, 8, 3, 64, 64))
+
+
+def test_ground_and_brightness_of_a_clip_are_taken_out() -> None:
+    network, video = VideoTransformer(SMALL, frames=16, image_size=64).eval(), torch.rand(1, 16, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(network(video), network(0.5 * video + 0.2), atol=1e-4)
+
+
+def test_a_tubelet_is_placed_by_time_row_and_column() -> None:
+    table = grid_positions(2, 3, 96).view(2, 3, 3, 96)
+    assert torch.equal(table[0, 1, 2, 32:64], table[1, 1, 0, 32:64])
+    assert torch.nn.functional.pdist(table.flatten(0, 2)).min() > 0.1
+    given = VideoTransformer(SMALL, frames=16, image_size=64).encoder.embeddings.position_embeddings
+    assert torch.equal(given, grid_positions(4, 8, SMALL.dim))
 
 
 def test_pre_training_learns_and_its_encoder_loads(tmp_path: Path) -> None:
@@ -202,12 +219,8 @@ def test_the_decoder_learns_from_a_share_of_the_batch(share: float, decoded: int
 
 @pytest.mark.parametrize("name", ["i3d_magvit", "slowfast_magvit"])
 def test_a_compressed_arm_learns_four_clips(name: str) -> None:
-    presets = [
-        "model.extractor.tokenizer.preset=cpu",
-        "model.extractor.extractor.preset=cpu",
-        "data.num_samples=40",
-    ]
-    config = load_config(TrainConfig, ROOT / "workers" / "configs" / f"{name}.yaml", presets)
+    path = ROOT / "workers" / "configs" / f"{name}_cpu.yaml"
+    config = load_config(TrainConfig, path, ["data.num_samples=40"])
     model = build_model(config, torch.device("cpu")).train()
     clips = load_datasets(config, torch.device("cpu"))[0].clips(np.arange(4))
     model.standardise(clips.target)

@@ -24,12 +24,11 @@ from workers.runtime.session import build_model
 
 CPU = torch.device("cpu")
 ARMS = ["objects", "factorized_conv", "i3d", "slowfast", "transformer", "magvit"]
-CPU_PRESET = ["model.extractor.preset=cpu"]
 
 
 def arm_config(arm: str, *overrides: str) -> TrainConfig:
-    small = CPU_PRESET if arm in ARMS[2:] else []
-    return load_config(TrainConfig, ROOT / "workers" / "configs" / f"{arm}.yaml", [*small, *overrides])
+    name = f"{arm}_cpu" if arm in ARMS[2:] else arm
+    return load_config(TrainConfig, ROOT / "workers" / "configs" / f"{name}.yaml", overrides)
 
 
 def eight_clips(config: TrainConfig) -> Clips:

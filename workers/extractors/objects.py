@@ -70,9 +70,18 @@ class ObjectTransformer(FeatureExtractor):
 
 def ball_mask(video: Tensor) -> Tensor:
     """Return (B, T, H, W) in 0..1, soft at the edge."""
+    return soft_mask(relative_contrast(video)[0], MASK_FLOOR, MASK_SLOPE)
+
+
+def relative_contrast(video: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each pixel's contrast to the ground (B, T, H, W), as a share of its frame's peak (B, T)."""
     contrast = (video - corner_colour(video)).abs_().mean(dim=2)
-    peak = contrast.flatten(2).amax(dim=2).clamp_min(1e-3)[..., None, None]
-    return contrast.div_(peak).sub_(MASK_FLOOR).mul_(MASK_SLOPE).clamp_(0, 1)
+    peak = contrast.flatten(2).amax(dim=2).clamp_min(1e-3)
+    return contrast.div_(peak[..., None, None]), peak
+
+
+def soft_mask(contrast: Tensor, floor: float, slope: float) -> Tensor:
+    return (contrast - floor).mul_(slope).clamp_(0, 1)
 
 
 def corner_colour(video: Tensor) -> Tensor:

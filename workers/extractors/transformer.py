@@ -38,11 +38,11 @@ class VideoTransformer(FeatureExtractor):
     def extract(self, video: Tensor) -> Tensor:
         if video.shape[1] != self.frames:
             raise ValueError(f"built for {self.frames} frames, given {video.shape[1]}")
-        tokens = self.encoder(
-            seen(video, self.config)
-        ).last_hidden_state  # (B, T / tubelet * H / patch * W / patch, D)
-        places = tokens.unflatten(1, (self.steps, -1))
-        return stretched(places.mean(dim=2).transpose(1, 2), self.frames)
+        tokens = self.encoder(seen(video, self.config)).last_hidden_state
+        places = tokens.unflatten(1, (self.steps, -1))  # (B, T / tubelet, H / patch * W / patch, D)
+        # In a mean, the few tokens that the ball is in hardly move what the many of the ground say.
+        step = places.amax(dim=2) if self.config.readout == "peak" else places.mean(dim=2)
+        return stretched(step.transpose(1, 2), self.frames)
 
 
 class MaskedVideoModel(nn.Module):

@@ -13,7 +13,7 @@ from workers.config import TrainConfig
 from workers.data.dataset import ClipDataset, load_datasets
 from workers.data.trajectories import FAMILIES
 from workers.evaluation.session import require_checkpoint
-from workers.extractors.objects import ObjectTokens
+from workers.language.places import PlaceReader
 from workers.language.scoring import Subject
 from workers.runtime.session import build_model, require_same_config
 
@@ -24,20 +24,21 @@ class Points(StrEnum):
     TRUE = "true"
     NOISY = "noisy"  # the true ones, with noise of 0.02
     SEEN = "seen"  # found in the pixels of the clip, no model needed
-    PREDICTED = "predicted"  # found in the pixels, and the model's forecast; the class is the model's too
+    PREDICTED = "predicted"  # the same, with the class that the model found
 
 
 def validation_subjects(
     config: TrainConfig, points: Points, count: int, results: Path | None
 ) -> list[Subject]:
     """Return the first `count` validation clips; `results` holds the checkpoint for predicted points."""
-    _, validation = load_datasets(config, torch.device("cpu"))
+    training, validation = load_datasets(config, torch.device("cpu"))
     count = min(count, len(validation))
     if points is Points.SEEN:
-        return _seen(config, validation, count)
+        return _seen(training, validation, count)
     if points is Points.PREDICTED:
         assert results is not None
-        return _predicted(config, validation, count, results)
+        seen = _seen(training, validation, count)
+        return _with_found_class(config, validation, seen, results)
     scene, rng = config.data.scene, np.random.default_rng(0)
     told_frames = np.arange(scene.frames)
     subjects = []
@@ -49,25 +50,22 @@ def validation_subjects(
     return subjects
 
 
-def _seen(config: TrainConfig, validation: ClipDataset, count: int) -> list[Subject]:
-    video = validation.clips(np.arange(count)).video
-    places = ObjectTokens(config.data.scene)(video)[..., :3].double().numpy()
+def _seen(training: ClipDataset, validation: ClipDataset, count: int) -> list[Subject]:
+    places = PlaceReader.calibrated(training).places(validation, np.arange(count))
     return [_subject(validation, n, places[n], validation.frames, None) for n in range(count)]
 
 
-def _predicted(config: TrainConfig, validation: ClipDataset, count: int, results: Path) -> list[Subject]:
+def _with_found_class(
+    config: TrainConfig, validation: ClipDataset, seen: Sequence[Subject], results: Path
+) -> list[Subject]:
     path, checkpoint = require_checkpoint(results, "auto")
     require_same_config(checkpoint, config, path)
     model = build_model(config, torch.device("cpu")).eval()
     model.load_state_dict(checkpoint.model)
-    clips = validation.clips(np.arange(count))
     with torch.no_grad():
-        seen = ObjectTokens(config.data.scene)(clips.video)[..., :3]
-        output = model(clips.video)
-    told = torch.cat([seen, output.forecast], dim=1).double().numpy()
-    classes = output.class_logits.argmax(dim=1).tolist()
-    frames = np.array([*validation.frames, *config.forecast_frames])
-    return [_subject(validation, n, told[n], frames, FAMILIES[classes[n]]) for n in range(count)]
+        logits = model(validation.clips(np.arange(len(seen))).video).class_logits
+    classes = logits.argmax(dim=1).tolist()
+    return [replace(one, hint=FAMILIES[found]) for one, found in zip(seen, classes, strict=True)]
 
 
 def _subject(
