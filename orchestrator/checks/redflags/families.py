@@ -24,10 +24,14 @@ from orchestrator.checks.redflags import (
     names,
     placeholders,
     roles,
+    severed,
+    stand_ins,
     swapped,
+    told,
     training,
     truths,
     unasked,
+    unlearned,
     wrappers,
 )
 from orchestrator.source.facts import Sign
@@ -52,6 +56,10 @@ SIGNS: Sequence[Callable[[Module], Iterable[Sign]]] = (
     truths.signs,
     swapped.signs,
     elsewhere.signs,
+    unlearned.signs,
+    told.signs,
+    severed.signs,
+    stand_ins.signs,
 )
 
 _JUDGES: Sequence[Callable[[Index, SourceFile], Iterable[Sign]]] = (
