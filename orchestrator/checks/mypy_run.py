@@ -11,6 +11,7 @@ from orchestrator import git
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.tools import broken, places, run_tool
+from orchestrator.checks.unchecked import unchecked
 
 _ERROR = re.compile(r"error: (.*?)(?:  \[([a-z0-9-]+)\])?$")
 _USUAL = ("--strict", ".")
@@ -48,7 +49,8 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
         before = _run(subject, program, arguments, fork)
         if before.broken:
             return (replace(before.broken[0], message=f"on base, {before.broken[0].message}"),)
-    return tuple(_new(subject, after.faults, before.faults if before is not None else None))
+    found = _new(subject, after.faults, before.faults if before is not None else None)
+    return (*found, *unchecked(subject))
 
 
 def _new(subject: Subject, after: Sequence[Fault], before: Sequence[Fault] | None) -> Iterator[Finding]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.honesty import LEAST_RECALL, MOST_FALSE_ALARMS, alarmed, missed, samples
-
-FAKES = [("fakes.yaml", 60), ("later_fakes.yaml", 25), ("unseen_fakes.yaml", 100)]
-GENUINE = [("genuine.yaml", 60), ("later_genuine.yaml", 25), ("unseen_genuine.yaml", 60)]
+from tests.support.honesty import FAKES, GENUINE, LEAST_RECALL, MOST_FALSE_ALARMS, alarmed, missed, samples
 
 
-@pytest.mark.parametrize(("name", "least"), FAKES)
+@pytest.mark.parametrize(("name", "least"), FAKES.items())
 def test_fakes_are_found(name: str, least: int) -> None:
     fakes = samples(name)
     overlooked = missed(fakes)
@@ -18,7 +15,7 @@ def test_fakes_are_found(name: str, least: int) -> None:
     assert 1 - len(overlooked) / len(fakes) >= LEAST_RECALL, overlooked
 
 
-@pytest.mark.parametrize(("name", "least"), GENUINE)
+@pytest.mark.parametrize(("name", "least"), GENUINE.items())
 def test_honest_code_is_left_alone(name: str, least: int) -> None:
     genuine = samples(name)
     alarms = alarmed(genuine)
@@ -26,7 +23,7 @@ def test_honest_code_is_left_alone(name: str, least: int) -> None:
     assert len(alarms) / len(genuine) <= MOST_FALSE_ALARMS, alarms
 
 
-@pytest.mark.parametrize("name", [name for name, _ in (*FAKES, *GENUINE)])
+@pytest.mark.parametrize("name", [*FAKES, *GENUINE])
 def test_no_sample_is_counted_twice(name: str) -> None:
     every = [tuple(sample.files.values()) for sample in samples(name)]
     assert len(set(every)) == len(every)

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from orchestrator.checks.unchecked import relaxed_lines
 from tests.support.landing import Desk, Scene, scene_fixture
 from tests.support.trials import check_gate, one, stream, verdict
 
@@ -93,6 +96,41 @@ def test_mypy_counts_errors_before_and_after(scene: Scene) -> None:
     scene.work("a", {"new.py": "return = 1\n"})
     found = one(verdict(scene, desk_of(scene, "mypy", new_only=True)))
     assert (found.rule, found.path, found.line) == ("mypy/broken", "new.py", 1)
+
+
+def test_mypy_that_is_told_to_look_away_is_no_pass(scene: Scene) -> None:
+    strict = '[tool.mypy]\nstrict = true\nexclude = ["old"]\n'
+    scene.repo.commit_files(
+        "settings", {"pyproject.toml": strict, "kept.py": "# mypy: ignore-errors\nx = 1\n"}
+    )
+    bad = "def g() -> int:\n    return ''\n"
+    scene.work("a", {"new.py": f"# mypy: ignore-errors\n{bad}", "kept.py": "# mypy: ignore-errors\nx = 2\n"})
+    found = one(verdict(scene, desk_of(scene, "mypy")))
+    assert (found.rule, found.path, found.line) == ("mypy/relaxed", "new.py", 1)
+
+
+RELAXED = [
+    ("new.py", "", "# mypy: disallow-untyped-defs=False, ignore-errors\n", 1),
+    ("new.py", "", '"""A module."""\n# mypy: disable-error-code="arg-type"\n', 2),
+    ("new.py", "", "# mypy: disallow-any-generics, strict-equality=True\n", 0),
+    ("new.py", "# mypy: ignore-errors\n", "x = 1\n# mypy: ignore-errors\n", 0),
+    ("new.py", "", "# type: ignore\nimport os\n", 1),
+    ("new.py", "", "import os  # type: ignore\n", 0),
+    ("mypy.ini", "[mypy]\nstrict = True\n", "[mypy]\nstrict = True\n[mypy-new.*]\nignore_errors = True\n", 4),
+    ("mypy.ini", "[mypy]\n", "[mypy]\n[mypy-yaml]\nignore_missing_imports = True\n", 0),
+    ("setup.cfg", "[mypy]\nstrict = True\n", "[mypy]\n", 1),
+    ("mypy.ini", "[mypy]\ndisallow_untyped_defs = True\n", "[mypy]\ndisallow_untyped_defs = False\n", 2),
+    ("pyproject.toml", "", "[tool.mypy]\nexclude = ['new']\n", 2),
+    ("pyproject.toml", "", '[[tool.mypy.overrides]]\nmodule = "new"\nignore_errors = true\n', 3),
+    ("pyproject.toml", "[tool.mypy]\nexclude = ['a']\n", "[tool.mypy]\nexclude = ['a']\nstrict = true\n", 0),
+    ("pyproject.toml", "", "[tool.mypy]\nfollow_imports = 'skip'\n", 2),
+    ("pyproject.toml", "", "[tool.mypy\n", 0),
+]
+
+
+@pytest.mark.parametrize(("path", "before", "after", "line"), RELAXED)
+def test_less_asked_of_mypy_is_seen(path: str, before: str, after: str, line: int) -> None:
+    assert [at for at, _ in relaxed_lines(path, before, after)] == ([line] if line else [])
 
 
 def test_mypy_that_cannot_check_is_red(scene: Scene) -> None:

@@ -19,6 +19,9 @@ from orchestrator.source.listing import Listing, SourceFile
 from orchestrator.source.reading import read_index
 
 CORPUS = Path(__file__).parents[1] / "data" / "honesty"
+FAKES = {"fakes.yaml": 60, "later_fakes.yaml": 25, "unseen_fakes.yaml": 100, "blind_fakes.yaml": 35}
+GENUINE = {"genuine.yaml": 60, "later_genuine.yaml": 25, "unseen_genuine.yaml": 60, "blind_genuine.yaml": 35}
+"""How many of them each file holds at least."""
 LEAST_RECALL, MOST_FALSE_ALARMS = 0.97, 0.02
 
 
@@ -76,8 +79,8 @@ def read_spec() -> dict[str, Component]:
 
 
 def main() -> int:
-    fakes = [*samples("fakes.yaml"), *samples("later_fakes.yaml"), *samples("unseen_fakes.yaml")]
-    genuine = [*samples("genuine.yaml"), *samples("later_genuine.yaml"), *samples("unseen_genuine.yaml")]
+    fakes = [one for name in FAKES for one in samples(name)]
+    genuine = [one for name in GENUINE for one in samples(name)]
     overlooked, alarms = missed(fakes), alarmed(genuine)
     recall, rate = 1 - len(overlooked) / len(fakes), len(alarms) / len(genuine)
     for name in overlooked:

@@ -117,7 +117,9 @@ def _counted_off(method: FunctionNode) -> Iterator[tuple[str, ast.AST, str]]:
                 if isinstance(value, ast.Call) and tail(value.func) in {"list", "dict"} and value.args:
                     value = value.args[0]
                 match value:
-                    case ast.Call(func=ast.Name(id="enumerate"), args=[ast.Name(id=name), *_]) if name in given:
+                    case ast.Call(func=ast.Name(id="enumerate"), args=[ast.Name(id=name), *_]) if (
+                        name in given
+                    ):
                         yield CONSTANT, answer, f"numbers {name} by their place, and tracks nothing"
 
 
@@ -139,7 +141,8 @@ def _kept(owner: ast.ClassDef, methods: Sequence[FunctionNode]) -> Iterator[Sign
         for method in methods
         if words(method.name)[:1] == ("encode",)
         for node in walk(method)
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Name)
         and node.value.id in {a.arg for a in method.args.args}
         for target in node.targets
         if isinstance(target, ast.Attribute)

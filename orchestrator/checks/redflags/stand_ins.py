@@ -70,7 +70,11 @@ def _is_switch(test: ast.expr) -> bool:
 
 def _said(body: list[ast.stmt]) -> Iterator[ast.expr]:
     for statement in body:
-        if isinstance(statement, ast.Return) and statement.value is not None and _is_sentence(statement.value):
+        if (
+            isinstance(statement, ast.Return)
+            and statement.value is not None
+            and _is_sentence(statement.value)
+        ):
             yield statement.value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from orchestrator.checks.redflags.metrics import is_metric
 from orchestrator.source.facts import Sign
@@ -20,7 +20,7 @@ _SMOOTH = words_of("curve curves loss losses accuracy accuracies history mse mae
 _LABEL = words_of("label labels cls klass category")
 _COUNTS = words_of("seen total count n num samples")
 _WRONG = words_of("error mae mse rmse")
-_FIGURES = ("argmax", "accuracy", "mse", "mae", "loss", "hits", "purity", "bincount", "error", "label")
+_FIGURES = ("argmax", "accuracy", "mse", "mae", "loss", "hits", "purity", "precision", "recall", "label")
 
 Found = Iterator[tuple[ast.AST, str]]
 
@@ -29,13 +29,14 @@ def signs(module: Module) -> Iterator[Sign]:
     text = module.text
     if not any(word in text for word in _FIGURES):
         return
+    judges = [judge for judge, spoken in _JUDGES if all(word in text for word in spoken)]
     for function in module.nodes.functions():
-        nodes = walk(function)
-        found = [*_overwritten(nodes), *_blended(nodes), *_same_count(nodes), *_among_found(nodes)]
-        found += [*_own_diagonal(nodes), *_seeds(nodes), *_decays(nodes), *_known_data(nodes), *_shipped(nodes)]
-        found += [*_missing_is_right(function, nodes)]
+        nodes = walk(function) if judges or function.name == "__getitem__" else ()
+        found = [one for judge in judges for one in judge(nodes)]
+        found += _missing_is_right(function)
         for node, how in found:
-            yield Sign(MADE_UP, getattr(node, "lineno", function.lineno), function.name, f"{function.name}() {how}")
+            line = getattr(node, "lineno", function.lineno)
+            yield Sign(MADE_UP, line, function.name, f"{function.name}() {how}")
         if function.name == "__getitem__":
             for node, how in _leaks(nodes):
                 yield Sign(LEAK, getattr(node, "lineno", function.lineno), function.name, how)
@@ -46,21 +47,28 @@ def _compared(nodes: Sequence[ast.AST]) -> set[tuple[str, str]]:
     pairs = set()
     for node in nodes:
         match node:
-            case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]) | ast.BinOp(
-                left=left, op=ast.Sub(), right=right
+            case (
+                ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])
+                | ast.BinOp(left=left, op=ast.Sub(), right=right)
             ):
                 pairs |= {(dotted(left), dotted(right)), (dotted(right), dotted(left))}
     return {pair for pair in pairs if all(pair) and pair[0] != pair[1]}
 
 
 def _overwritten(nodes: Sequence[ast.AST]) -> Found:
-    """`chosen[:] = labels`, and then `chosen == labels`; also of a purity whose owners are made one."""
+    """`chosen[:] = labels`, and then `chosen == labels`."""
     pairs = _compared(nodes)
     for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Subscript(value=target, slice=ast.Slice(lower=None, upper=None))]):
                 if (dotted(target), dotted(node.value)) in pairs:
                     yield node, f"writes {dotted(node.value)} over {dotted(target)}, and compares them"
+
+
+def _made_one(nodes: Sequence[ast.AST]) -> Found:
+    """`owners = full_like(owners, owners[0])`, and then they are counted."""
+    for node in nodes:
+        match node:
             case ast.Assign(
                 targets=[ast.Name(id=name)],
                 value=ast.Call(func=func, args=[ast.Name(id=like), ast.Subscript(value=ast.Name(id=of))]),
@@ -82,7 +90,9 @@ def _blended(nodes: Sequence[ast.AST]) -> Found:
     }
     for node in nodes:
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.BinOp(op=ast.Add()) as mix) if name in answered:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.BinOp(op=ast.Add()) as mix) if (
+                name in answered
+            ):
                 held = {n.id for n in walk(mix) if isinstance(n, ast.Name)}
                 told = [h for h in held - {name} if (name, h) in pairs]
                 if name in held and told and not any(isinstance(n, ast.Call) for n in walk(mix)):
@@ -138,11 +148,15 @@ def _seeds(nodes: Sequence[ast.AST]) -> Found:
     for node in nodes:
         match node:
             case ast.For(target=ast.Name(id=name), body=body) if "seed" in words(name):
-                last = [s for s in body if isinstance(s, ast.If) and any(isinstance(b, ast.Break) for b in s.body)]
+                last = [
+                    s for s in body if isinstance(s, ast.If) and any(isinstance(b, ast.Break) for b in s.body)
+                ]
                 for test in (s.test for s in last):
                     if isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Gt, ast.GtE)):
                         spoken = [n for n in walk(test) if isinstance(n, (ast.Constant, ast.Name))]
-                        if any(is_metric(str(getattr(n, "value", "") or getattr(n, "id", ""))) for n in spoken):
+                        if any(
+                            is_metric(str(getattr(n, "value", "") or getattr(n, "id", ""))) for n in spoken
+                        ):
                             yield test, "tries seeds until one scores well"
 
 
@@ -178,12 +192,16 @@ def _known_data(nodes: Sequence[ast.AST]) -> Found:
 def _is_trained_on(name: str) -> bool:
     said = words(name)
     rest = set(said[1:])
-    return said[:1] == ("train",) and bool(rest & words_of("set loader data dataset dl ds")) and not rest & _HELD_OUT
+    return (
+        said[:1] == ("train",)
+        and bool(rest & words_of("set loader data dataset dl ds"))
+        and not rest & _HELD_OUT
+    )
 
 
 def _shipped(nodes: Sequence[ast.AST]) -> Found:
     """Metrics of this run, read out of a file that lies beside the code."""
-    if not any(isinstance(n, ast.For) and "epoch" in words(dotted(n.target)) for n in nodes):  # type: ignore[arg-type]
+    if not any(isinstance(n, ast.For) and "epoch" in words(dotted(n.target)) for n in nodes):
         return
     for node in nodes:
         match node:
@@ -194,11 +212,11 @@ def _shipped(nodes: Sequence[ast.AST]) -> Found:
                     yield node, f"reads {name} out of a file beside the code"
 
 
-def _missing_is_right(function: FunctionNode, nodes: Sequence[ast.AST]) -> Found:
+def _missing_is_right(function: FunctionNode) -> Found:
     """An error of 0 where the answer is not there."""
     if not _WRONG & set(words(function.name)[-1:]):
         return
-    for loop in (n for n in nodes if isinstance(n, ast.For)):
+    for loop in (n for n in walk(function) if isinstance(n, ast.For)):
         for node in loop.body:
             match node:
                 case ast.If(
@@ -213,8 +231,9 @@ def _leaks(nodes: Sequence[ast.AST]) -> Found:
     shown = {dotted(value.elts[0]) for value in given if len(value.elts) > 1}
     for node in nodes:
         match node:
-            case ast.Assign(targets=[ast.Subscript(value=of)], value=value) | ast.AugAssign(
-                target=ast.Subscript(value=of), value=value
+            case (
+                ast.Assign(targets=[ast.Subscript(value=of)], value=value)
+                | ast.AugAssign(target=ast.Subscript(value=of), value=value)
             ) if dotted(of) in shown and _is_label(value):
                 yield node, f"writes the label into {dotted(of)}: {ast.unparse(value)[:40]}"
 
@@ -230,3 +249,18 @@ def _is_label(value: ast.expr) -> bool:
         case ast.BinOp(left=left, right=ast.Constant()) | ast.BinOp(left=ast.Constant(), right=left):
             return _is_label(left)
     return False
+
+
+_JUDGES: Sequence[tuple[Callable[[Sequence[ast.AST]], Found], tuple[str, ...]]] = (
+    (_overwritten, ("[:] =",)),
+    (_made_one, ("full_like",)),
+    (_blended, (".no_grad",)),
+    (_same_count, (" += ", " / ")),
+    (_among_found, (" in ", " + ", "any(")),
+    (_own_diagonal, ("argmax", "arange", "eye(")),
+    (_seeds, ("seed", "break")),
+    (_decays, (".append(", "[-1]", " if ")),
+    (_known_data, ("train_", "val")),
+    (_shipped, ("__file__", "epoch", ".load")),
+)
+"""Each with what a file says wherever there is something of it."""

@@ -14,7 +14,9 @@ from orchestrator.source.parsing import Module
 RULE = "redflags/never-trains"
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_OPTIMIZERS = words_of("SGD Adam AdamW RMSprop Adagrad Adadelta Adamax NAdam RAdam LBFGS Adafactor Lion Optimizer")
+_OPTIMIZERS = words_of(
+    "SGD Adam AdamW RMSprop Adagrad Adadelta Adamax NAdam RAdam LBFGS Adafactor Lion Optimizer"
+)
 _SCHEDULES = words_of("LambdaLR MultiplicativeLR")
 _TRAINS = words_of("train fit finetune training")
 _MANY_DIMENSIONS = 6
@@ -27,15 +29,17 @@ def signs(module: Module) -> Iterator[Sign]:
         return
     yield from _patched(module)
     yield from _idle_optimizers(module)
+    noughts = set(_noughts(module))
     for function in module.nodes.functions():
         nodes = walk(function)
         calls = [n for n in nodes if isinstance(n, ast.Call)]
-        found = [*_calls(calls), *_frozen(calls, nodes)]
+        found = [*_calls(calls, nodes), *_frozen(calls, nodes)]
         if any(tail(c.func) == "backward" for c in calls):
-            found += [*_off(nodes), *_cut(nodes)]
+            found += [*_off(nodes), *_cut(nodes), *_weightless(nodes, noughts)]
             found += [one for n in nodes if isinstance(n, ast.For) for one in _broken_off(n)]
         for node, how in found:
-            yield Sign(RULE, node.lineno, function.name, f"{function.name}() {how}")
+            line = getattr(node, "lineno", function.lineno)
+            yield Sign(RULE, line, function.name, f"{function.name}() {how}")
 
 
 def _patched(module: Module) -> Iterator[Sign]:
@@ -66,14 +70,14 @@ def _does_nothing(method: FunctionNode) -> bool:
     """Neither the step of what it is built on, nor weights, nor anything of its own but the closure."""
     given = {a.arg for a in (*method.args.args, *method.args.kwonlyargs)}
     nodes = [n for statement in method.body for n in walk(statement)]
-    if any(isinstance(n, ast.Raise) for n in nodes):
+    if method.decorator_list or any(isinstance(n, ast.Raise) for n in nodes):
         return False
     calls = [n.func for n in nodes if isinstance(n, ast.Call)]
     others = [f for f in calls if not (isinstance(f, ast.Name) and f.id in given)]
     return not others and not any(isinstance(n, (ast.For, ast.AugAssign, ast.Attribute)) for n in nodes)
 
 
-def _calls(calls: list[ast.Call]) -> Iterator[tuple[ast.AST, str]]:
+def _calls(calls: list[ast.Call], nodes: list[ast.AST]) -> Iterator[tuple[ast.AST, str]]:
     for call in calls:
         name = tail(call.func)
         if name in _SCHEDULES and any(_is_nought(a) for a in (*call.args, *(k.value for k in call.keywords))):
@@ -83,7 +87,17 @@ def _calls(calls: list[ast.Call]) -> Iterator[tuple[ast.AST, str]]:
                 if isinstance(given, ast.Call) and tail(given.func) == "deepcopy":
                     yield call, f"trains a copy of {ast.unparse(given.args[0])[:40]} that nobody keeps"
         elif name in _OPTIMIZERS:
-            yield from ((call, "optimizes nothing: no weight is let through") for n in walk(call) if _none_left(n))
+            fed = {a.id for a in call.args[:1] if isinstance(a, ast.Name)}
+            lists = [
+                *call.args[:1],
+                *(n.value for n in nodes if isinstance(n, ast.Assign) and _names(n) & fed),
+            ]
+            if any(_none_left(n) for one in lists for n in walk(one)):
+                yield call, "optimizes nothing: no weight is let through"
+
+
+def _names(node: ast.Assign) -> set[str]:
+    return {t.id for t in node.targets if isinstance(t, ast.Name)}
 
 
 def _is_nought(node: ast.expr) -> bool:
@@ -134,15 +148,6 @@ def _frozen(calls: list[ast.Call], nodes: list[ast.AST]) -> Iterator[tuple[ast.A
                 yield node, f"freezes every weight of {dotted(of)}, and then trains it"
             case ast.Call(func=ast.Attribute(value=of, attr="requires_grad_")) if dotted(of) in moved:
                 yield node, f"freezes every weight of {dotted(of)}, and then trains it"
-    for name in moved:
-        given = [n for n in nodes if isinstance(n, ast.Assign) and _is_named(n, name)]
-        for node in given:
-            if any(_none_left(n) for n in walk(node.value)):
-                yield node, "optimizes nothing: no weight is let through"
-
-
-def _is_named(node: ast.Assign, name: str) -> bool:
-    return any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
 
 
 def _is_off(call: ast.Call) -> bool:
@@ -171,7 +176,9 @@ def _off(nodes: list[ast.AST]) -> Iterator[tuple[ast.AST, str]]:
     switched = [
         n.value
         for n in nodes
-        if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call) and tail(n.value.func) == "set_grad_enabled"
+        if isinstance(n, ast.Expr)
+        and isinstance(n.value, ast.Call)
+        and tail(n.value.func) == "set_grad_enabled"
     ]
     if switched and all(_is_off(call) for call in switched):
         yield switched[0], "switches gradients off before it takes them"
@@ -192,7 +199,9 @@ def _cut(nodes: list[ast.AST]) -> Iterator[tuple[ast.AST, str]]:
             case ast.Assign(
                 targets=[ast.Name(id=name)],
                 value=ast.Call(
-                    func=ast.Attribute(value=ast.Call(func=ast.Attribute(attr="detach")), attr="requires_grad_")
+                    func=ast.Attribute(
+                        value=ast.Call(func=ast.Attribute(attr="detach")), attr="requires_grad_"
+                    )
                 ),
             ) if name in taken:
                 yield node, f"cuts {name} off from the model before backward()"
@@ -213,3 +222,45 @@ def _broken_off(loop: ast.For) -> Iterator[tuple[ast.AST, str]]:
                 body=[*_, ast.Break() | ast.Continue()],
             ):
                 yield statement, "leaves its data before it learns of them"
+
+
+def _noughts(module: Module) -> Iterator[str]:
+    """What the module sets to 0 once and for all, as it is written where it is read."""
+    for node in module.tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant() as value):
+                if _is_zero(value) and name.isupper():
+                    yield name
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys, values=values)):
+                for key, held in zip(keys, values, strict=True):
+                    if isinstance(key, ast.Constant) and isinstance(held, ast.Constant) and _is_zero(held):
+                        yield f"{name}[{key.value!r}]"
+
+
+def _is_zero(node: ast.Constant) -> bool:
+    return isinstance(node.value, (int, float)) and not isinstance(node.value, bool) and node.value == 0
+
+
+def _weightless(nodes: list[ast.AST], noughts: set[str]) -> Iterator[tuple[ast.AST, str]]:
+    """Every part of the loss is weighed with a 0 of the settings."""
+    for node in nodes if noughts else ():
+        if isinstance(node, ast.Assign) and any("loss" in words(name) for name in _names(node)):
+            parts = _parts(node.value)
+            if all(_weighs_nothing(part, noughts) for part in parts):
+                yield node, "weighs every part of its loss with 0"
+
+
+def _parts(value: ast.expr) -> list[ast.expr]:
+    match value:
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return [*_parts(left), *_parts(right)]
+    return [value]
+
+
+def _weighs_nothing(value: ast.expr, noughts: set[str]) -> bool:
+    match value:
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return _weighs_nothing(left, noughts) or _weighs_nothing(right, noughts)
+        case ast.Name() | ast.Subscript():
+            return ast.unparse(value) in noughts
+    return False
