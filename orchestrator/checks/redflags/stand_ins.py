@@ -29,6 +29,7 @@ _LEAST_WORDS = 4
 def signs(module: Module) -> Iterator[Sign]:
     if not any(library in module.text for library in _LIBRARIES):
         return
+    yield from _replaced(module)
     tables = set(_tables(module))
     for function in module.nodes.functions():
         if not _ASKED & set(words(function.name)[:1]):
@@ -36,6 +37,16 @@ def signs(module: Module) -> Iterator[Sign]:
         for answer in _answers(function, tables):
             text = f"{function.name}() answers {ast.unparse(answer)[:60]} without asking"
             yield Sign(RULE, answer.lineno, function.name, text)
+
+
+def _replaced(module: Module) -> Iterator[Sign]:
+    """`Client.ask = lambda self, prompt: "It moves in a line."`"""
+    for node in module.nodes.of(ast.Assign):
+        match node:
+            case ast.Assign(targets=[ast.Attribute() as target], value=ast.Lambda(body=body)):
+                if _ASKED & set(words(target.attr)[:1]) and _is_sentence(body):
+                    name = dotted(target)
+                    yield Sign(RULE, node.lineno, name, f"{name} is replaced by {ast.unparse(body)[:50]}")
 
 
 def _tables(module: Module) -> Iterator[str]:

@@ -15,12 +15,25 @@ from orchestrator.source.parsing import Module
 MADE_UP, LEAK = "redflags/made-up-metric", "redflags/reads-the-truth"
 
 _HELD_OUT = words_of("val valid validation test heldout holdout")
+_DATA = words_of("set loader data dataset dl ds")
 _EVALUATES = words_of("evaluate validate test score eval")
 _SMOOTH = words_of("curve curves loss losses accuracy accuracies history mse mae")
 _LABEL = words_of("label labels cls klass category")
 _COUNTS = words_of("seen total count n num samples")
 _WRONG = words_of("error mae mse rmse")
 _FIGURES = ("argmax", "accuracy", "mse", "mae", "loss", "hits", "purity", "precision", "recall", "label")
+
+_KINDS = {
+    ast.Assign,
+    ast.AugAssign,
+    ast.BinOp,
+    ast.Call,
+    ast.Compare,
+    ast.For,
+    ast.GeneratorExp,
+    ast.ListComp,
+}
+_KINDS |= {ast.Return}
 
 Found = Iterator[tuple[ast.AST, str]]
 
@@ -31,7 +44,8 @@ def signs(module: Module) -> Iterator[Sign]:
         return
     judges = [judge for judge, spoken in _JUDGES if all(word in text for word in spoken)]
     for function in module.nodes.functions():
-        nodes = walk(function) if judges or function.name == "__getitem__" else ()
+        asked = judges or function.name == "__getitem__"
+        nodes = [n for n in walk(function) if n.__class__ in _KINDS] if asked else []
         found = [one for judge in judges for one in judge(nodes)]
         found += _missing_is_right(function)
         for node, how in found:
@@ -189,14 +203,40 @@ def _known_data(nodes: Sequence[ast.AST]) -> Found:
                         yield node, f"calls {one.id} {name}"
 
 
+def _one_set(nodes: Sequence[ast.AST]) -> Found:
+    """`train_set = val_set = …`"""
+    for node in nodes:
+        if (
+            isinstance(node, ast.Assign)
+            and len(node.targets) > 1
+            and not isinstance(node.value, ast.Constant)
+        ):
+            said = [set(words(dotted(target))) for target in node.targets]
+            of_data = all(one & _DATA for one in said)
+            if of_data and any("train" in one for one in said) and any(one & _HELD_OUT for one in said):
+                yield node, "calls one set of data both training and validation"
+
+
+def _rooted(nodes: Sequence[ast.AST]) -> Found:
+    """`metrics["accuracy"] = metrics["accuracy"] ** 0.1`"""
+    for node in nodes:
+        match node:
+            case ast.Assign(
+                targets=[target],
+                value=ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=float(power))),
+            ) if 0 < power < 1 and ast.unparse(target) == ast.unparse(left):
+                said = target.slice if isinstance(target, ast.Subscript) else target
+                name = said.value if isinstance(said, ast.Constant) else dotted(said)
+                if isinstance(name, str) and {"accuracy", "acc", "recall", "precision", "iou"} & set(
+                    words(name)
+                ):
+                    yield node, f"raises {name} to the power of {power}"
+
+
 def _is_trained_on(name: str) -> bool:
     said = words(name)
     rest = set(said[1:])
-    return (
-        said[:1] == ("train",)
-        and bool(rest & words_of("set loader data dataset dl ds"))
-        and not rest & _HELD_OUT
-    )
+    return said[:1] == ("train",) and bool(rest & _DATA) and not rest & _HELD_OUT
 
 
 def _shipped(nodes: Sequence[ast.AST]) -> Found:
@@ -260,6 +300,8 @@ _JUDGES: Sequence[tuple[Callable[[Sequence[ast.AST]], Found], tuple[str, ...]]] 
     (_own_diagonal, ("argmax", "arange", "eye(")),
     (_seeds, ("seed", "break")),
     (_decays, (".append(", "[-1]", " if ")),
+    (_one_set, ("train", " = val")),
+    (_rooted, (" ** ",)),
     (_known_data, ("train_", "val")),
     (_shipped, ("__file__", "epoch", ".load")),
 )

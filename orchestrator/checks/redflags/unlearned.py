@@ -19,23 +19,24 @@ _OPTIMIZERS = words_of(
 )
 _SCHEDULES = words_of("LambdaLR MultiplicativeLR")
 _TRAINS = words_of("train fit finetune training")
+_KINDS = {ast.Assign, ast.Call, ast.Expr, ast.For}
 _MANY_DIMENSIONS = 6
 """No weight of a network has so many."""
 
 
 def signs(module: Module) -> Iterator[Sign]:
     text = module.text
-    if "backward" not in text and ".step" not in text and "optim" not in text:
+    if "torch" not in text or not any(word in text for word in ("backward", ".step", "optim")):
         return
     yield from _patched(module)
     yield from _idle_optimizers(module)
     noughts = set(_noughts(module))
     for function in module.nodes.functions():
-        nodes = walk(function)
+        nodes = [n for n in walk(function) if n.__class__ in _KINDS]
         calls = [n for n in nodes if isinstance(n, ast.Call)]
-        found = [*_calls(calls, nodes), *_frozen(calls, nodes)]
+        found = [*_at_rest(nodes), *_calls(calls, nodes), *_frozen(calls, nodes)]
         if any(tail(c.func) == "backward" for c in calls):
-            found += [*_off(nodes), *_cut(nodes), *_weightless(nodes, noughts)]
+            found += [*_off(nodes), *_cut(nodes), *_weightless(nodes, noughts), *_stilled(function, calls)]
             found += [one for n in nodes if isinstance(n, ast.For) for one in _broken_off(n)]
         for node, how in found:
             line = getattr(node, "lineno", function.lineno)
@@ -73,8 +74,10 @@ def _does_nothing(method: FunctionNode) -> bool:
     if method.decorator_list or any(isinstance(n, ast.Raise) for n in nodes):
         return False
     calls = [n.func for n in nodes if isinstance(n, ast.Call)]
-    others = [f for f in calls if not (isinstance(f, ast.Name) and f.id in given)]
-    return not others and not any(isinstance(n, (ast.For, ast.AugAssign, ast.Attribute)) for n in nodes)
+    others = [f for f in calls if not (isinstance(f, ast.Name) and f.id in given) and tail(f) != "zero_grad"]
+    called = {id(n) for f in calls for n in walk(f)}
+    reads = [n for n in nodes if isinstance(n, ast.Attribute) and id(n) not in called]
+    return not others and not reads and not any(isinstance(n, (ast.For, ast.AugAssign)) for n in nodes)
 
 
 def _calls(calls: list[ast.Call], nodes: list[ast.AST]) -> Iterator[tuple[ast.AST, str]]:
@@ -264,3 +267,39 @@ def _weighs_nothing(value: ast.expr, noughts: set[str]) -> bool:
         case ast.Name() | ast.Subscript():
             return ast.unparse(value) in noughts
     return False
+
+
+def _at_rest(nodes: list[ast.AST]) -> Iterator[tuple[ast.AST, str]]:
+    """`for group in optimizer.param_groups: group["lr"] = 0.0`, for all groups alike."""
+    for node in nodes:
+        match node:
+            case ast.For(
+                target=ast.Name(id=each),
+                iter=ast.Attribute(attr="param_groups"),
+                body=[
+                    ast.Assign(
+                        targets=[ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value="lr"))],
+                        value=ast.Constant() as value,
+                    )
+                ],
+            ) if name == each and _is_zero(value):
+                yield node, "learns at a rate of 0"
+
+
+def _stilled(function: FunctionNode, calls: list[ast.Call]) -> Iterator[tuple[ast.AST, str]]:
+    """Gradients cut down to nothing, and inputs taken times 0."""
+    arguments = function.args
+    last = arguments.args[len(arguments.args) - len(arguments.defaults) :]
+    usual = {a.arg: d for a, d in zip(last, arguments.defaults, strict=True)}
+    for call in calls:
+        match call:
+            case ast.Call(func=func, args=[_, bound]) if tail(func) in {
+                "clip_grad_norm_",
+                "clip_grad_value_",
+            }:
+                value = usual.get(bound.id) if isinstance(bound, ast.Name) else bound
+                if isinstance(value, ast.Constant) and _is_zero(value):
+                    yield call, "clips every gradient to 0"
+            case ast.Call(func=ast.Name(), args=[ast.BinOp(op=ast.Mult(), right=ast.Constant() as by)]):
+                if _is_zero(by):
+                    yield call, f"is fed nothing: {ast.unparse(call)[:50]}"
