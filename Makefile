@@ -7,7 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 INSTALLED := $(VENV)/.installed
-JOBS ?= 2
+# More than there are cores: a good part of the tests waits for something.
+JOBS ?= 3
 REPO ?= .
 SCRIPTS := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))scripts
 

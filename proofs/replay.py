@@ -12,7 +12,6 @@ from random import Random
 
 from orchestrator.candidate import Candidate, CandidateConflict, build_candidate
 from orchestrator.core.plan import (
-    BranchName,
     Plan,
     WaveNumber,
 )
@@ -89,7 +88,7 @@ def _candidate(root: Path, base: str, tips: dict[int, str]) -> Candidate | Candi
 
 
 def _plan(root: Path, names: list[str]) -> Plan:
-    return plan_of(root, *(workstream(name, branch=BranchName(f"p/{name}")) for name in names))
+    return plan_of(root, *(workstream(name) for name in names))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pexpect
@@ -100,8 +101,11 @@ def test_a_foreign_session_of_the_planned_name_is_neither_entered_nor_shown(live
 
 def listens(pid: int) -> bool:
     """Whether a process has a socket: a command that says nothing yet is known by that."""
-    folder = Path(f"/proc/{pid}/fd")
-    return any(str(descriptor.readlink()).startswith("socket:") for descriptor in folder.iterdir())
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if str(descriptor.readlink()).startswith("socket:"):
+                return True
+    return False
 
 
 def test_ctrl_c_in_what_follows_harms_nobody(live: Project) -> None:
