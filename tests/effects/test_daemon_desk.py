@@ -123,7 +123,9 @@ def test_a_daemon_that_can_write_nothing_holds_everything_and_goes_on_by_itself(
     assert ended_with == []
     entries = list(Journal.read(home.state.journal).entries())  # type: ignore[union-attr]
     kinds = [type(entry.fact).__name__ for entry in entries]
-    assert kinds[-3:] == ["JournalHeld", "LandingRefused", "DaemonStopped"]
+    # The host that was called silent may be found again at any time.
+    rest = [kind for kind in kinds if kind != "HostBack"]
+    assert rest[-3:] == ["JournalHeld", "LandingRefused", "DaemonStopped"]
     assert kinds.count("HostTakenOver") == 3 and kinds.count("HostLost") <= 1
 
 
