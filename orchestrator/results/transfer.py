@@ -99,7 +99,9 @@ def _argv(job: Transfer) -> list[str]:
     source = f"{job.worktree.rstrip('/')}/"
     limit = [f"--bwlimit={max(1, job.bandwidth // 1024)}"] if job.bandwidth else []
     return [
-        "rsync", "--files-from=-", "--from0", "--protect-args", "--times", "--inplace", "--sparse",
+        # Two writes within one second are two files: nanoseconds count.
+        "rsync", "--modify-window=-1",
+        "--files-from=-", "--from0", "--protect-args", "--times", "--inplace", "--sparse",
         "--no-links", "--no-hard-links", "--no-devices", "--no-specials", "--no-perms", "--no-owner",
         "--no-group", "--chmod=D0700,F0600", f"--timeout={SILENCE_S}", f"--copy-dest={job.basis}", *limit,
         *(["-e", shlex.join(job.shell)] if job.shell else []),
