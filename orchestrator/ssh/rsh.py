@@ -59,16 +59,7 @@ def rsh(
     """
     deadline = Deadline.after(deadline_s, host.name)
     with connect(host, deadline_s=deadline_s) as connection:
-        channel = connection.open_session(deadline)
-        channel.settimeout(deadline.left_s("starting the command"))
-        try:
-            if tty:
-                columns, rows = _window_size()
-                channel.get_pty(os.environ.get("TERM", "xterm-256color"), columns, rows)
-            channel.exec_command(command)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise HostUnreachable(f"{host.name} did not start the command: {error}") from error
-        channel.settimeout(None)
+        channel = _started(connection, host.name, command, deadline, tty=tty)
         if tty:
             with _window_changes() as changes, _raw_terminal():
                 return _relay(connection, channel, changes, lambda: None)
@@ -79,6 +70,22 @@ def rsh(
                 if movement.why:
                     raise HostUnreachable(movement.why) from error
                 raise
+
+
+def _started(
+    connection: SshConnection, host: str, command: str, deadline: Deadline, *, tty: bool
+) -> paramiko.Channel:
+    channel = connection.open_session(deadline)
+    channel.settimeout(deadline.left_s("starting the command"))
+    try:
+        if tty:
+            columns, rows = _window_size()
+            channel.get_pty(os.environ.get("TERM", "xterm-256color"), columns, rows)
+        channel.exec_command(command)
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise HostUnreachable(f"{host} did not start the command: {error}") from error
+    channel.settimeout(None)
+    return channel
 
 
 def git_ssh_environment(plan_source: str) -> dict[str, str]:

@@ -181,39 +181,36 @@ def _require_present(record: WorkstreamRecord, fact: LaunchFact) -> LaunchRecord
 
 
 def _chosen(record: WorkstreamRecord, fact: f.LaunchChosen) -> WorkstreamRecord:
-    if not isinstance(record.phase, Wanted):
-        raise _impossible(record, fact)
-    launch = LaunchRecord(
-        id=fact.launch, host=fact.host, stage=fact.stage, attempt=fact.attempt, gpus=fact.gpus
-    )
-    return replace(
-        record,
-        phase=Starting(),
-        launch=launch,
-        attempts=fact.attempt,
-        launches=record.launches + 1,
-        metrics={},
-    )
+    return _tried(record, fact, Starting())
 
 
 def _adopted(record: WorkstreamRecord, fact: f.LaunchAdopted) -> WorkstreamRecord:
-    if not isinstance(record.phase, Wanted):
-        raise _impossible(record, fact)
-    launch = LaunchRecord(
-        id=fact.launch, host=fact.host, stage=fact.stage, attempt=fact.attempt, gpus=fact.gpus
-    )
     return replace(
-        record,
-        phase=Running(),
-        launch=launch,
+        _tried(record, fact, Running()),
         stage=fact.index,
-        attempts=fact.attempt,
-        launches=record.launches + 1,
-        metrics={},
         worktree=fact.worktree,
         tip=fact.tip or record.tip,
         port=fact.port,
         cleaned=False,
+    )
+
+
+def _tried(
+    record: WorkstreamRecord, fact: f.LaunchChosen | f.LaunchAdopted, phase: Starting | Running
+) -> WorkstreamRecord:
+    """With one launch more, of which nothing is known yet."""
+    if not isinstance(record.phase, Wanted):
+        raise _impossible(record, fact)
+    launch = LaunchRecord(
+        id=fact.launch, host=fact.host, stage=fact.stage, attempt=fact.attempt, gpus=fact.gpus
+    )
+    return replace(
+        record,
+        phase=phase,
+        launch=launch,
+        attempts=fact.attempt,
+        launches=record.launches + 1,
+        metrics={},
     )
 
 
