@@ -139,6 +139,7 @@ class TransformerConfig(Preset):
     name: Literal["transformer"]
     patch: Count = 8
     tubelet: Count = 2  # frames
+    stem: Literal["linear", "convolutions"] = "linear"  # what makes a token of a tubelet
     dim: Count = 384
     layers: Count = 12
     heads: Count = 6
@@ -151,6 +152,7 @@ class TransformerConfig(Preset):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "cpu": {
             "tubelet": 4,
+            "stem": "convolutions",
             "dim": 96,
             "layers": 3,
             "heads": 4,
@@ -165,6 +167,20 @@ class TransformerConfig(Preset):
     def _heads_share_evenly(self) -> "TransformerConfig":
         if self.dim % (2 * self.heads):
             raise ValueError("dim must be a multiple of 2 * heads")
+        return self
+
+    @model_validator(mode="after")
+    def _stem_can_halve(self) -> "TransformerConfig":
+        if self.stem == "convolutions":
+            if self.patch.bit_count() != 1 or self.tubelet.bit_count() != 1 or self.tubelet > self.patch:
+                raise ValueError(
+                    f"stem: convolutions halve, so patch and tubelet must be powers of two, "
+                    f"and tubelet ({self.tubelet}) no more than patch ({self.patch})"
+                )
+            if self.dim % (self.patch // 2):
+                raise ValueError(
+                    f"stem: convolutions start with 2 * dim / patch channels: {self.dim} / {self.patch}"
+                )
         return self
 
 

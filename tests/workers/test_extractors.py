@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from tests.workers.conftest import ROOT
@@ -150,6 +151,33 @@ def test_a_tubelet_is_placed_by_time_row_and_column() -> None:
     assert torch.nn.functional.pdist(table.flatten(0, 2)).min() > 0.1
     given = VideoTransformer(SMALL, frames=16, image_size=64).encoder.embeddings.position_embeddings
     assert torch.equal(given, grid_positions(4, 8, SMALL.dim))
+
+
+@pytest.mark.parametrize("stem", ["linear", "convolutions"])
+def test_pre_training_sees_nothing_of_a_hidden_tube(stem: str) -> None:
+    model = MaskedVideoModel(SMALL.model_copy(update={"stem": stem}), frames=8, image_size=32).eval()
+    hidden = torch.zeros(1, 2, 4, 4, dtype=torch.bool)
+    hidden[:, :, 1:3, 2] = True
+    video = torch.rand(1, 8, 3, 32, 32)
+    changed = video.clone()
+    changed[..., 8:24, 16:24] = 0.9
+
+    def encoded(clip: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return model.model.videomae(clip, bool_masked_pos=hidden.flatten(1)).last_hidden_state
+
+    assert torch.equal(encoded(video), encoded(changed))
+    changed[..., 0, 0] = 0.9
+    assert not torch.equal(encoded(video), encoded(changed))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "why"),
+    [({"patch": 12}, "powers of two"), ({"tubelet": 16}, "no more than patch"), ({"patch": 64}, "channels")],
+)
+def test_convolutions_can_only_halve(sizes: dict[str, int], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        TransformerConfig(name="transformer", preset="cpu", dim=24, **sizes)
 
 
 def test_pre_training_learns_and_its_encoder_loads(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEModel
 from workers.cli import UsageError
 from workers.config import TransformerConfig
 from workers.extractors.feature_extractor import FeatureExtractor, stretched
+from workers.extractors.stem import ConvolutionalStem
 
 _DECODER_SHARE = 2  # the decoder of pre-training is half as wide as the encoder, and a quarter as deep
 _SLOWEST_WAVE = 100.0  # in tubelets per radian: no side of a grid is longer
@@ -56,6 +57,7 @@ class MaskedVideoModel(nn.Module):
         self.steps = frames // config.tubelet
         self.places = (image_size // config.patch) ** 2
         self.masked = round(self.places * config.masked)
+        self.model.videomae.embeddings.register_forward_pre_hook(self._without_hidden)
 
     def forward(self, video: Tensor, generator: torch.Generator) -> Tensor:
         """The mean squared error of the masked patches, each normalised by itself."""
@@ -64,6 +66,15 @@ class MaskedVideoModel(nn.Module):
         mask = tubes[:, None].expand(-1, self.steps, -1).flatten(1).to(video.device)
         loss: Tensor = self.model(seen(video, self.config), bool_masked_pos=mask).loss
         return loss
+
+    def _without_hidden(self, _: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Convolutions overlap: not even the neighbours of a hidden tube may know what is in it."""
+        video, hidden = inputs  # (B, T, C, H, W), (B, T / tubelet * places)
+        side = video.shape[-1] // self.config.patch
+        tubes = hidden[:, : self.places].view(-1, 1, 1, side, side)
+        for axis in (3, 4):
+            tubes = tubes.repeat_interleave(self.config.patch, axis)
+        return video.masked_fill(tubes, 0), hidden
 
     def save_encoder(self, file: Path | BinaryIO) -> None:
         torch.save({_PRETRAINED_KEY: self.model.videomae.state_dict()}, file)
@@ -79,7 +90,9 @@ def seen(video: Tensor, config: TransformerConfig) -> Tensor:
 
 
 def prepare(encoder: VideoMAEModel, config: TransformerConfig, *, frames: int, image_size: int) -> None:
-    """Give a new encoder the positions and the initial weights that its config asks for."""
+    """Give a new encoder the stem, the positions and the initial weights that its config asks for."""
+    if config.stem == "convolutions":
+        encoder.embeddings.add_module("patch_embeddings", ConvolutionalStem(config))
     if config.positions == "grid":
         grid = frames // config.tubelet, image_size // config.patch
         encoder.embeddings.position_embeddings = grid_positions(*grid, config.dim)
