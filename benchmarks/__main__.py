@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from benchmarks import (
     up,
     wave_check,
 )
+from benchmarks.home import private_home
 from benchmarks.measuring import Figure
 
 SUBJECTS: dict[str, Callable[[int], Iterator[Figure]]] = {
@@ -81,19 +79,6 @@ def _run(name: str, runs: int) -> dict[str, Any]:
     after = measuring.load()
     print(f"\n{name} (load before {before}, after {after})\n\n{measuring.table(figures)}", flush=True)
     return {"load": [before, after], "figures": [figure.document() for figure in figures]}
-
-
-@contextmanager
-def private_home() -> Iterator[Path]:
-    """Whatever this process starts sees no settings, caches or servers of the user."""
-    with tempfile.TemporaryDirectory(prefix="bench-home-") as name:
-        home = Path(name)
-        os.environ.update(
-            HOME=name, XDG_CACHE_HOME=f"{name}/.cache", TMUX_TMPDIR=name, GIT_CONFIG_GLOBAL=os.devnull
-        )
-        for variable in ("SSH_AUTH_SOCK", "TMUX", "TMUX_PANE", "XDG_CONFIG_HOME"):
-            os.environ.pop(variable, None)
-        yield home
 
 
 if __name__ == "__main__":

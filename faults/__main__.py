@@ -18,7 +18,7 @@ from subprocess import SubprocessError
 from typing import Any
 
 from benchmarks import measuring
-from benchmarks.__main__ import private_home
+from benchmarks.home import private_home
 from faults import (
     back,
     clocks,
