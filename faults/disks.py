@@ -81,8 +81,12 @@ def _full_here(options: Options) -> Iterator[Answer]:
     """The workers are on another disk; what is full is where the daemon keeps its journal."""
     said = "full disk here"
     with scene(1, namespaces=options.namespaces) as stage, _small_disk(stage.project.state) as disk:
-        _two_workers(stage, "g0", then="next")
+        _two_workers(stage, "g0", then="next", spare="spare")
         ballast = _fill(disk)
+        stopped = stage.project.run("stop", "spare")
+        yield all_of(
+            f"{said}: a worker that is stopped has ended", stopped.code or len(stage.workers("spare")), 1
+        )
         _ends_now(stage)
         yield from _holds(stage, said)
         yield none_of(f"{said}: workers that ended with it", int(not stage.workers("steady")), 1)
@@ -101,6 +105,7 @@ def _full_here(options: Options) -> Iterator[Answer]:
         yield within(f"{said}: room again, and all that was due is done", time.monotonic() - room, 15.0)
         yield none_of(f"{said}: workstreams that did not come to their end by themselves", len(missing), 2)
         yield none_of(f"{said}: starts of one beyond its first", len(stage.runs("next", "start")) - 1)
+        yield none_of(f"{said}: starts of the stopped one", len(stage.runs("spare", "start")) - 1)
         yield all_of(f"{said}: the journal says how long it took none", not stage.count("JournalHeld"), 1)
         yield from _judged(stage, said)
 
@@ -121,8 +126,8 @@ def _holds(stage: Scene, said: str) -> Iterator[Answer]:
         time.sleep(0.2)
     yield all_of(f"{said}: the daemon runs, and status says what it waits for", answers - held, answers)
     yield plain(f"{said}: slowest answer of status, with its own start", slowest, "s")
-    refused = project.run("stop", "steady")
-    yield all_of(f"{said}: stop is refused, with the disk named", not _names_disk(refused), 1)
+    refused = project.run("restart", "steady")
+    yield all_of(f"{said}: a restart is refused, with the disk named", not _names_disk(refused), 1)
     yield all_of(f"{said}: a host is still looked at", not stage.reachable("g0"), 1)
 
 
@@ -166,7 +171,7 @@ def _ended(tracer: subprocess.Popen[str]) -> str:
         tracer.wait()
 
 
-def _two_workers(stage: Scene, where: str, then: str = "") -> None:
+def _two_workers(stage: Scene, where: str, then: str = "", spare: str = "") -> None:
     waits = f"while [ ! -e {stage.marks}/now ]; do sleep 0.1; done"
     script = stage.marks / "waits.sh"
     script.write_text(f"{waits}\nexec {stage.command(2)}\n")
@@ -174,9 +179,10 @@ def _two_workers(stage: Scene, where: str, then: str = "") -> None:
         stage.line("steady", where, stage.command(FOREVER)),
         stage.line("ends", where, f"sh {script}"),
         *([stage.line(then, where, stage.command(2), ", needs: [ends]")] if then else []),
+        *([stage.line(spare, where, stage.command(FOREVER))] if spare else []),
     )
     stage.project.ok("up", within_s=300)
-    stage.until_all("running", ["steady", "ends"])
+    stage.until_all("running", ["steady", "ends", *filter(None, [spare])])
 
 
 def _ends_now(stage: Scene) -> None:

@@ -176,6 +176,8 @@ class Answers:
         names = chosen_names(view.plan, request.names)
         active = [n for n in names if _active(view.state.of(n).phase)]
         self._levers.write([f.StopAsked(workstream=n, by=request.by) for n in active])
+        if active and (held := self._levers.view().daemon.held):
+            talk.say(f"{', '.join(active)}: stopped all the same, the journal has it later: {held}")
         leaves = isinstance(request, r.Down) and not request.names
 
         def ready(now: View, status: Status) -> Any:

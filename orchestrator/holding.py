@@ -14,6 +14,7 @@ from pathlib import Path
 
 from orchestrator.core import facts as f
 from orchestrator.core.facts import Fact
+from orchestrator.core.state import State
 from orchestrator.errors import JournalBlocked
 
 TRY_EVERY_S = 2.0
@@ -23,15 +24,19 @@ ROOM_BYTES = 4 * 1024 * 1024
 
 _HINT = (
     "mend that, or make room on that disk: the daemon goes on by itself. Workers run on meanwhile; "
-    "orchestrator down --keep-workers ends the daemon alone"
+    "orchestrator stop ends them, orchestrator down --keep-workers ends the daemon alone"
 )
 
 
 @dataclass(slots=True)
 class Hold:
-    """`late` are facts that nobody would tell again; `since` is monotonic."""
+    """`late` are facts that nobody would tell again; `since` is monotonic. `written` is what the journal
+    folds to, without `stops`, which were asked for since and are carried out all the same.
+    """
 
     error: JournalBlocked
+    written: State
+    stops: list[f.StopAsked] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
     late: list[Fact] = field(default_factory=list)
     _tried_at: float = field(default_factory=time.monotonic)
@@ -63,7 +68,7 @@ class Hold:
     def over(self) -> tuple[Fact, ...]:
         """What is to be written first once that is possible."""
         held = f.JournalHeld(reason=self.reason, seconds=round(time.monotonic() - self.since, 1))
-        return (*self.late, held)
+        return (*self.late, *self.stops, held)
 
 
 def has_room(journal: Path) -> bool:

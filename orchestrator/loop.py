@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -13,7 +13,7 @@ import structlog
 
 from orchestrator import requests as r
 from orchestrator.core import facts as f
-from orchestrator.core.decide import Effect, decide
+from orchestrator.core.decide import Effect, decide, stops_due
 from orchestrator.core.facts import Fact
 from orchestrator.core.gating import Tips
 from orchestrator.core.leases import with_ends
@@ -38,6 +38,7 @@ from orchestrator.inbox import (
     TipsRead,
 )
 from orchestrator.journal import Journal
+from orchestrator.stops_kept import StopsKept
 
 RETRY_PAUSE_S = 5.0
 """Before an action that could not be performed is tried again."""
@@ -87,6 +88,7 @@ class Loop:
         self._hooks = hooks
         self._pauses: dict[str, float] = {}
         self._hold: Hold | None = None
+        self._stops = StopsKept(path=journal.path.with_name("stops.json"))
         state, last_entry = journal.replay()
         self._kept_entry = last_entry
         now = time.monotonic()
@@ -114,13 +116,15 @@ class Loop:
 
     def begin(self, facts: Iterable[Fact]) -> None:
         """As `write`, before anything else; a journal that was begun may be full by now."""
-        facts = tuple(facts)
+        facts, stops = tuple(facts), self._stops.read()
         try:
-            self.write(facts)
+            self.write((*facts, *stops))
+            self._stops.clear()
         except JournalBlocked:
             if self._hold is None or not self.view.state.token:
                 raise
             self._hold.keep(facts)
+            self._stop_meanwhile(self._hold, stops)
 
     def end(self, facts: Iterable[Fact]) -> None:
         """As `write`, at the end, where that can be."""
@@ -135,39 +139,56 @@ class Loop:
         """Make facts durable, then fold them. Facts that no longer fit are dropped and logged.
 
         Raises:
-            JournalBlocked: nothing was written; every action is held until the journal takes facts again.
+            JournalBlocked: nothing was written; every action is held until the journal takes facts again,
+                but for stops.
         """
-        if self._hold is not None:
-            raise self._hold.refusal()
-        try:
-            self._write(facts)
-        except JournalBlocked as error:
-            self._hold = Hold(error=error)
-            log.error("holds everything", reason=error.message, hint=self._hold.refusal().hint)
-            self._show_hold()
-            raise
+        facts = tuple(facts)
+        if self._hold is None:
+            try:
+                self._write(facts)
+                return
+            except JournalBlocked as error:
+                self._hold = Hold(error=error, written=self.view.state)
+                log.error("holds everything", reason=error.message, hint=self._hold.refusal().hint)
+                self._show_hold()
+        self._stop_meanwhile(self._hold, facts)
+
+    def _stop_meanwhile(self, hold: Hold, facts: Sequence[Fact]) -> None:
+        """What people may do while everything is held: end workers. The journal gets it later.
+
+        Raises:
+            JournalBlocked: it is something else, or can be written down nowhere.
+        """
+        stops = [fact for fact in facts if isinstance(fact, f.StopAsked)]
+        if len(stops) < len(facts) or (stops and not self._stops.keep([*hold.stops, *stops])):
+            raise hold.refusal()
+        hold.stops.extend(stops)
+        self._show(stops)
+
+    def _show(self, facts: Iterable[Fact]) -> None:
+        """Fold what is not in the journal yet."""
+        state, _ = _folded(self.view.state, facts)
+        self._enter(state)
 
     def _write(self, facts: Iterable[Fact]) -> None:
-        state, fitting = self.view.state, []
-        for fact in facts:
-            try:
-                state = state.after(fact)
-            except ImpossibleFact as error:
-                log.warning("outdated", reason=str(error))
-                continue
-            fitting.append(fact)
+        state, fitting = _folded(self.view.state, facts)
         if not fitting:
             return
         entries = self._journal.append(fitting, datetime.now(timezone.utc))
-        entered = dict.fromkeys(_in_new_phases(self.view.state, state), time.monotonic())
-        since = {**self.view.observation.phase_since, **entered}
-        observation = replace(self.view.observation, phase_since=since)
-        observation = with_ends(observation, fitting, time.monotonic())
+        self._enter(state)
+        observation = with_ends(self.view.observation, fitting, time.monotonic())
         begun = [fact.workstream for fact in fitting if isinstance(fact, f.LaunchChosen | f.LaunchAdopted)]
         observation = observation.without_found(begun) if begun else observation
-        self.view = replace(self.view, state=state, observation=observation, last_entry=entries[-1].id)
+        self.view = replace(self.view, observation=observation, last_entry=entries[-1].id)
         if self.view.last_entry - self._kept_entry >= SNAPSHOT_EVERY:
             self.keep_snapshot()
+
+    def _enter(self, state: State) -> None:
+        entered = dict.fromkeys(_in_new_phases(self.view.state, state), time.monotonic())
+        since = {**self.view.observation.phase_since, **entered}
+        self.view = replace(
+            self.view, state=state, observation=replace(self.view.observation, phase_since=since)
+        )
 
     def keep_snapshot(self) -> None:
         """So that the next daemon need not fold everything anew."""
@@ -182,12 +203,16 @@ class Loop:
         hold = self._hold
         if hold is None or not hold.is_due(self._journal.path):
             return
+        shown = self.view
+        self.view = replace(shown, state=hold.written)
         try:
             self._write(hold.over())
         except JournalBlocked as error:
+            self.view = shown
             hold.failed_again(error)
             return
         self._hold = None
+        self._stops.clear()
         log.info("goes on", held=hold.reason)
         self._show_hold()
 
@@ -253,6 +278,7 @@ class Loop:
                 self._hold.keep(message.facts)
             if self._hold is None:
                 raise
+            self._show(fact for fact in message.facts if isinstance(fact, f.LaunchEnded))
             # What it was the end of is done once more when that can be written down: that does no harm.
         if message.key is not None:
             self._in_flight(self.view.observation.in_flight - {message.key})
@@ -260,7 +286,7 @@ class Loop:
             message.written.set_result(None)
 
     def _asked(self, message: Asked) -> None:
-        if self._hold is not None and not isinstance(message.request, r.Wait):
+        if self._hold is not None and not isinstance(message.request, r.Wait | r.Stop | r.Down):
             message.talk.refuse(self._hold.refusal())
         else:
             self._hooks.asked(self.view, message)
@@ -310,6 +336,8 @@ class Loop:
                 return
             with suppress(JournalBlocked):
                 self.write(decision.facts)
+        view = self.view
+        self._hand_out(stops_due(view.plan, view.state, view.observation))
 
     def _hand_out(self, effects: tuple[Effect, ...]) -> None:
         if effects:
@@ -328,6 +356,19 @@ def _seen(message: HostAnswered) -> HostSeen:
         census_at=message.asked_at - (age_s or 0.0),
         disk=message.disk,
     )
+
+
+def _folded(state: State, facts: Iterable[Fact]) -> tuple[State, list[Fact]]:
+    """The state after those of the facts that fit it, and these."""
+    fitting = []
+    for fact in facts:
+        try:
+            state = state.after(fact)
+        except ImpossibleFact as error:
+            log.warning("outdated", reason=str(error))
+            continue
+        fitting.append(fact)
+    return state, fitting
 
 
 def _in_new_phases(before: State, after: State) -> Iterator[str]:

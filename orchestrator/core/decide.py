@@ -101,6 +101,11 @@ def decide(plan: Plan, state: State, observation: Observation, now: float) -> De
     return Decision(effects=tuple(_effects_due(plan, state, observation)))
 
 
+def stops_due(plan: Plan, state: State, observation: Observation) -> tuple[StopWorker, ...]:
+    """Ends that were asked for and written down: all that is done while nothing else may be."""
+    return tuple(e for e in _effects_due(plan, state, observation) if isinstance(e, StopWorker))
+
+
 def stage_of(workstream: Workstream, index: int) -> Stage | None:
     """The stage at `index`, None for a plain shell."""
     return workstream.stages[index] if index < len(workstream.stages) else None

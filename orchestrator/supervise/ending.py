@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _LOST_GRACE_S = 2.0
 # What a supervisor needs beyond the grace: a scan, the drain, its last words.
 _SLACK_S = 5.0
+# Between a session and its supervisor's first file lies the start of a Python.
+_COMES_UP_S = 2.0
 
 
 def is_running(state_dir: str | PathLike[str]) -> bool:
@@ -105,7 +107,8 @@ def request_stop(state_dir: str | PathLike[str], grace_s: float | None = None) -
     if about.get("pid_start") != processes.started(pid):
         return False
     if grace_s is not None:
-        replace_json(f"{state}/stop.json", {"grace_s": grace_s})
+        with contextlib.suppress(OSError):  # on a full disk it has the time that its launch was given
+            replace_json(f"{state}/stop.json", {"grace_s": grace_s})
     try:
         os.kill(pid, signal.SIGTERM)
     except OSError:
@@ -119,6 +122,7 @@ def stop(state_dir: str | PathLike[str], grace_s: float) -> ExitRecord | None:
     Blocks until then: at most `grace_s` and some seconds, after which the supervisor is killed too.
     """
     state = os.fspath(state_dir)
+    _await_supervisor(state)
     asked = request_stop(state, grace_s)
     give_up_at = time.monotonic() + grace_s + _SLACK_S
     while is_running(state) and time.monotonic() < give_up_at:
@@ -127,6 +131,14 @@ def stop(state_dir: str | PathLike[str], grace_s: float) -> ExitRecord | None:
     if is_running(state):
         _kill_supervisor(state)
     return settle(state, grace_s=0)
+
+
+def _await_supervisor(state: str) -> None:
+    """One that was launched a moment ago can be asked nothing yet."""
+    give_up_at = time.monotonic() + (_COMES_UP_S if os.path.isdir(state) else 0)
+    known = (f"{state}/supervisor.json", f"{state}/exit.json")
+    while not any(map(os.path.exists, known)) and time.monotonic() < give_up_at:
+        time.sleep(0.02)
 
 
 def _kill_supervisor(state: str) -> None:

@@ -16,6 +16,7 @@ import structlog
 from orchestrator.client import _last_line
 from orchestrator.core import facts as f
 from orchestrator.core.plan import LOCAL
+from orchestrator.core.state import Running, Stopped
 from orchestrator.daemon import Daemon, DaemonDesk, _told
 from orchestrator.errors import Bug, ExitStatus, JournalBlocked, JournalError, OrchestratorError, Refused
 from orchestrator.home import Home, find_home
@@ -24,10 +25,11 @@ from orchestrator.journal import Journal
 from orchestrator.land.recovery import landing_lock
 from orchestrator.log_sink import log_to
 from orchestrator.plan_file import load_plan
-from orchestrator.requests import MergeWave, Request, RollBackWave, Stop, Wait
+from orchestrator.requests import MergeWave, Request, RollBackWave, Stop, Up, Wait
 from orchestrator.talk import Talk
 from tests.support.eventually import eventually
 from tests.support.repository import Repository, plain_fixture
+from tests.support.tmux import tmux_server
 
 __all__ = ["plain_fixture"]
 
@@ -107,7 +109,7 @@ def test_a_daemon_that_can_write_nothing_holds_everything_and_goes_on_by_itself(
         assert "disk is full" in daemon.view.status().daemon.held
         heard = waits.next_line(10)
         assert heard is not None and "holds everything" in heard["say"]
-        refused = answer_to(daemon, Stop(names=("a",), by="ada"))["refused"]
+        refused = answer_to(daemon, Up(names=("a",), by="ada"))["refused"]
         assert refused["exit_status"] == 3 and "disk is full" in refused["message"]
         with pytest.raises(JournalBlocked):
             desk.record(f.LandingRefused(wave=1, reasons=("small",)))
@@ -127,6 +129,37 @@ def test_a_daemon_that_can_write_nothing_holds_everything_and_goes_on_by_itself(
     rest = [kind for kind in kinds if kind != "HostBack"]
     assert rest[-3:] == ["JournalHeld", "LandingRefused", "DaemonStopped"]
     assert kinds.count("HostTakenOver") == 3 and kinds.count("HostLost") <= 1
+
+
+@pytest.mark.timeout(60)
+def test_workers_are_stopped_on_a_full_disk_and_the_next_daemon_knows(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who stops them and loses the daemon must not find them started again."""
+    monkeypatch.setattr("orchestrator.holding.TRY_EVERY_S", 3600)
+    asked = Stop(names=("a",), by="ada")
+    with tmux_server() as tmux:
+        workstream = "{branch: w/a, run: sleep 600}"
+        (home.root / "waves.yaml").write_text(
+            f"version: 1\nproject: p\ntmux: {{socket: {tmux.socket}}}\n"
+            f"waves: {{1: {{workstreams: {{a: {workstream}}}}}}}\n"
+        )
+        journal = Journal.open(home.state.journal)
+        daemon = daemon_in(home, journal)
+        daemon.put(Happened(facts=(f.StartAsked(workstream="a", by="ada"),)))
+        with running(daemon):
+            eventually(lambda: isinstance(daemon.view.state.of("a").phase, Running), 20, "a runs")
+            journal._connection.execute(FULL)
+            with pytest.raises(JournalBlocked):
+                DaemonDesk(daemon, Talk()).record(HUGE)
+            assert answer_to(daemon, asked)["answer"] == {"stopped": ["a"], "left": []}
+            assert daemon.view.status().workstreams[0].state == "stopped" and daemon.view.daemon.held
+            assert answer_to(daemon, asked)["answer"]["stopped"] == []
+        with running(daemon := daemon_in(home)):
+            eventually(lambda: isinstance(daemon.view.state.of("a").phase, Stopped), 20, "a is stopped")
+        reader = Journal.read(home.state.journal)
+        kinds = [type(entry.fact).__name__ for entry in reader.entries()] if reader else []
+        assert [kinds.count(kind) for kind in ("LaunchChosen", "StopAsked", "LaunchEnded")] == [1, 1, 1]
 
 
 @pytest.mark.timeout(60)

@@ -322,6 +322,13 @@ def test_stop_of_a_frozen_supervisor(launch: Launch) -> None:
     assert not launched.processes()
 
 
+def test_stop_of_what_was_launched_a_moment_ago(launch: Launch) -> None:
+    launched = launch("sleep 60")
+    launched.start()
+    record = stop(launched.state, 5)
+    assert record is not None and record.cause in ("stopped", "start-failed")
+
+
 def test_stop_of_what_never_began(tmp_path: Path) -> None:
     assert stop(tmp_path / "absent", 1) is None
     assert not request_stop(tmp_path / "absent")
