@@ -1,6 +1,6 @@
 """What the agent asks of a launch from outside: does it run, stop it, settle what a lost supervisor left."""
 
-# ruff: noqa: PTH116
+# ruff: noqa: PTH110, PTH112, PTH116
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _COMES_UP_S = 2.0
 def is_running(state_dir: str | PathLike[str]) -> bool:
     """Return whether a supervisor holds the launch's lock."""
     state = os.fspath(state_dir)
-    if not os.path.exists(f"{state}/lock"):  # noqa: PTH110
+    if not os.path.exists(f"{state}/lock"):
         return False
     lock = take_lock(state, patience_s=0)
     if lock is None:

@@ -324,6 +324,7 @@ def test_stop_of_a_frozen_supervisor(launch: Launch) -> None:
 
 def test_stop_of_what_was_launched_a_moment_ago(launch: Launch) -> None:
     launched = launch("sleep 60")
+    launched.state.mkdir(exist_ok=True)
     launched.start()
     record = stop(launched.state, 5)
     assert record is not None and record.cause in ("stopped", "start-failed")
