@@ -56,7 +56,7 @@ _WORDS = {
     Cause.START_FAILED: "could not be started",
     Cause.SUPERVISOR_LOST: "lost its supervisor",
     Cause.REBOOTED: "ended when its host rebooted",
-    Cause.LOST: "left no trace on its host",
+    Cause.LOST: "was lost: it left no trace on its host",
     Cause.MEMORY: "was killed for memory",
     Cause.GPU_MEMORY: "ran out of GPU memory",
     Cause.GPU_FAULT: "failed on its GPU",

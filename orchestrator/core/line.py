@@ -90,12 +90,15 @@ class _Hopeless:
 
 @dataclass(slots=True)
 class _Counter:
-    """One host's line while it is served: what is taken, and what is kept for whom."""
+    """One host's line while it is served: what is taken, and what is kept for whom. `looks`: the first
+    census of its devices is under way.
+    """
 
     host: Host
     slots: list[str]
     devices: tuple[Device, ...]
     no_sight: str | None
+    looks: bool = False
     kept: dict[int, str] = field(default_factory=dict)
     for_slots: list[str] = field(default_factory=list)
     for_gpus: list[str] = field(default_factory=list)
@@ -108,6 +111,7 @@ class _Counter:
             slots=list(holders(state, host.name)) if host.slots is not None else [],
             devices=devices_of(host, state, sight) if host.gpus else (),
             no_sight=unseen(host, sight.census),
+            looks=sight.census is not None and sight.census.is_pending,
         )
 
     def serve(self, workstream: Workstream, request: Request) -> _Given | _Waits | _Hopeless:
@@ -119,6 +123,8 @@ class _Counter:
             if why:
                 return _Hopeless(why)
             if self.no_sight:
+                if self.looks:
+                    self.slots.append(request.who)  # it is about to know: nobody behind may take that
                 return _wait(request, self.no_sight, self.for_gpus)
             found = placed(self.devices, request, self.kept)
             if found is None:

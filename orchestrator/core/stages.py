@@ -20,6 +20,9 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+ELAPSED = "elapsed_s"
+"""The stage's wall time, which we supply: no two attempts have the same."""
+
 _ALLOWED = "write 'loss < 0.1' (one of < <= > >= == !=) or 'improving(loss)'"
 _HIGHER_IS_BETTER = {"acc", "accuracy", "precision", "recall", "f1", "score"}
 
@@ -80,7 +83,7 @@ def unmet(
     elapsed_s: float,
 ) -> tuple[str, ...]:
     """A sentence for each requirement that fails. A metric that is missing or not finite fails."""
-    known = {**metrics, "elapsed_s": elapsed_s}
+    known = {**metrics, ELAPSED: elapsed_s}
     sentences = [
         _bound_failure(rule, known) if isinstance(rule, Bound) else _improving_failure(rule, history)
         for rule in requirements
@@ -95,7 +98,7 @@ def judged_numbers(
     elapsed_s: float,
 ) -> dict[str, float]:
     """The finite numbers that the rules are held against, for the record."""
-    known = {**metrics, "elapsed_s": elapsed_s}
+    known = {**metrics, ELAPSED: elapsed_s}
     numbers: dict[str, float] = {}
     for rule in requirements:
         if isinstance(rule, Bound):

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from orchestrator.core import facts as f
 from orchestrator.core.adopting import SHELL_STAGE
+from orchestrator.core.at_rest import at_rest, why_idle
 from orchestrator.core.causes import end_in_words
 from orchestrator.core.gating import Tips, wave_state
 from orchestrator.core.host_status import HostStatus, host_status
@@ -255,7 +256,7 @@ def state_in_words(
     record = state.of(workstream.name)
     match record.phase:
         case Idle():
-            return "waiting", _why_idle(state, workstream)
+            return "waiting", why_idle(state, workstream)
         case Wanted():
             turns = turns or line(plan, state, observation, now)
             return _wanted(state, observation, workstream, turns, now)
@@ -269,30 +270,9 @@ def state_in_words(
         case Stopping(then=then):
             return "running", _joined(_stopping(record, then), _host_silence(observation, record))
         case Held() | Done() | Failed() | Stopped() | Merged():
-            return _over(record.phase)
+            return at_rest(record.phase)
         case _ as never:
             assert_never(never)
-
-
-def _over(phase: Held | Done | Failed | Stopped | Merged) -> tuple[str, str]:
-    """Of what goes on only when somebody says so."""
-    match phase:
-        case Held(unmet=unmet, repeats=repeats):
-            return "held", "; ".join(unmet) + ("; orchestrator resume repeats the stage" if repeats else "")
-        case Done():
-            return "done", ""
-        case Failed(reason=reason, launched=launched):
-            return "failed", reason if launched else f"{reason}; orchestrator up tries again"
-        case Stopped(reason=reason):
-            return "stopped", reason
-        case Merged(wave=wave):
-            return "merged", f"in wave {wave}"
-
-
-def _why_idle(state: State, workstream: Workstream) -> str:
-    if state.wave(workstream.wave).landed is not None:
-        return f"wave {workstream.wave} landed without it; move it to a later wave"
-    return "not started: orchestrator up"
 
 
 def _end(record: WorkstreamRecord) -> str:
@@ -375,10 +355,8 @@ def _silence(workstream: Workstream, record: WorkstreamRecord, pulse: Pulse, now
         return silence
     if not workstream.restart.stalled or not may_stall(workstream, pulse):
         return silence
-    left_s = stall_limit_s(workstream, pulse) - watched_silence_s(pulse)
-    return (
-        f"{silence}; ended and restarted in {max(0, math.ceil(left_s))} s unless it advances{_stacks(record)}"
-    )
+    left_s = math.ceil(max(0, stall_limit_s(workstream, pulse) - watched_silence_s(pulse)))
+    return f"stalled: {silence}; ended and restarted in {left_s} s unless it advances{_stacks(record)}"
 
 
 def _stacks(record: WorkstreamRecord) -> str:

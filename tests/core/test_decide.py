@@ -28,6 +28,7 @@ from orchestrator.core.state import (
     Wanted,
     replayed,
 )
+from orchestrator.core.status import state_in_words
 from tests.core.plans import gpu_host, plan, workstream
 
 HERE = Observation(hosts={"local": HostSeen(reachable=True)})
@@ -286,6 +287,29 @@ def test_a_held_worker_goes_on_only_when_told() -> None:
     assert decide(plan(workstream("a")), state, HERE, 1e9) == Decision()
     accepted = f.HoldAccepted(workstream="a", by="me", next_stage=None)
     assert state.after(accepted).of("a").phase == Done()
+
+
+def test_a_stage_that_had_nothing_left_to_do_says_so_when_it_is_held_again() -> None:
+    def held(number: int, **inputs: float) -> f.StageHeld:
+        launch, unmet = f.LaunchId(f"a-{number}-t"), ("acc is 0.5, required > 0.7",)
+        return f.StageHeld(workstream="a", launch=launch, unmet=unmet, inputs=inputs)
+
+    def run(number: int) -> tuple[f.Fact, ...]:
+        again = () if number == 1 else (f.RestartAsked(workstream="a", by="me"),)
+        return (*again, chosen("a", number, attempt=number), launched("a", number), ended("a", number))
+
+    def reason(*facts: f.Fact) -> str:
+        one = plan(workstream("a"))
+        state = replayed((*asked("a"), *facts))
+        word, why = state_in_words(one, state, HERE, one.workstream("a"), 0.0)
+        assert word == "held"
+        return why
+
+    before = (*run(1), held(1, acc=0.5, elapsed_s=60.0))
+    assert reason(*before) == "acc is 0.5, required > 0.7"
+    assert "nothing left to do" in reason(*before, *run(2), held(2, acc=0.5, elapsed_s=63.0))
+    assert "nothing left" not in reason(*before, *run(2), held(2, acc=0.6, elapsed_s=99.0))
+    assert "nothing left" not in reason(*run(1), held(1, elapsed_s=9.0), *run(2), held(2, elapsed_s=9.1))
 
 
 def test_a_late_result_of_an_old_attempt_is_impossible() -> None:

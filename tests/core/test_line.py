@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.core import facts as f
 from orchestrator.core.capacity import Drain
 from orchestrator.core.decide import decide
-from orchestrator.core.devices import Disk
+from orchestrator.core.devices import Census, Disk
 from orchestrator.core.line import in_order, line
 from orchestrator.core.observation import HostSeen, Observation
 from orchestrator.core.plan import Host, HostName, Plan, Workstream
@@ -54,6 +54,21 @@ def test_a_slot_goes_to_the_first_and_the_others_are_told_behind_whom() -> None:
     assert turns.served == {"c": ()}
     slot = "a slot on local (1 of 1 in use: c)"
     assert turns.waits == {"a": (slot,), "b": (slot, "behind a")}
+
+
+@pytest.mark.parametrize(
+    ("census", "first"),
+    [(Census(), {}), (Census(error="it hangs"), {"b": ()}), (Census(driver=False), {"a": (0,)})],
+)
+def test_a_slot_waits_for_the_first_look_at_the_devices(census: Census, first: dict[str, object]) -> None:
+    """Who needs none must not be there before who is first, only because the driver takes its time."""
+    day = plan(
+        workstream("a", host=GPU, gpu=1),
+        workstream("b", host=GPU, wave=2),
+        hosts=(Host(name=GPU, gpus=(0,), slots=1),),
+    )
+    seen = Observation(hosts={"gpu": HostSeen(reachable=True, census=census)})
+    assert line(day, replayed(asked("a", "b")), seen, 0.0).served == first
 
 
 def test_many_names_are_counted() -> None:

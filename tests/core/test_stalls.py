@@ -81,7 +81,7 @@ def test_a_worker_that_stands_still_is_looked_at_once_and_then_ended() -> None:
     assert isinstance(effect, KeepStacks) and (effect.seq, effect.step) == (1, 5.0)
     assert day.words() == (
         "stale",
-        "nothing advanced for 181 s; ended and restarted in 179 s unless it advances",
+        "stalled: nothing advanced for 181 s; ended and restarted in 179 s unless it advances",
     )
     stall = f.StallSeen(workstream="a", launch=LAUNCH, seq=1, silent_s=181.0, stacks="/s/stacks")
     day.state = day.state.after(stall)

@@ -60,10 +60,13 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """`repeats`: going on repeats its stage, otherwise the next one follows."""
+    """`repeats`: going on repeats its stage, otherwise the next one follows. `again`: an attempt before it
+    was held on the very same numbers.
+    """
 
     unmet: tuple[str, ...]
     repeats: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ class WorkstreamRecord:
     limit. `interruptions` are readings of `ran_s`, the wall time of all its runs: one for each restart
     that did not count. `failed` is the last end by a failure of its own, `furthest` the last step that
     an ended attempt of the present stage reached. `measured` is what ended stages found it to cost.
+    `held_on` are the numbers that the present stage was last held on.
     `elapsed_s` is the wall time of the present stage over its ended attempts. `began` is where its branch
     stood at the first launch. `cleaned`: its worktree and branch were taken away.
     """
@@ -141,6 +145,7 @@ class WorkstreamRecord:
     ran_s: float = 0.0
     failed: f.LaunchEnded | None = None
     furthest: float | None = None
+    held_on: Mapping[str, float] = field(default_factory=dict)
     elapsed_s: float = 0.0
     launch: LaunchRecord | None = None
     worktree: str | None = None

@@ -8,6 +8,7 @@ from orchestrator.core import facts as f
 from orchestrator.core.causes import Cause
 from orchestrator.core.costs import costs_among
 from orchestrator.core.facts import Fact
+from orchestrator.core.stages import ELAPSED
 from orchestrator.core.state.records import (
     AfterStop,
     Done,
@@ -276,7 +277,7 @@ def _after_stage(
                 else _at_stage(judged, fact.next_stage)
             )
         case (Ended(), f.StageHeld()):
-            return replace(_judged(record, fact), phase=Held(fact.unmet))
+            return _held(_judged(record, fact), fact)
         case (Held(repeats=True), f.HoldAccepted()):
             return replace(_forgiven(record), phase=Wanted())
         case (Held(), f.HoldAccepted(next_stage=None)):
@@ -284,6 +285,12 @@ def _after_stage(
         case (Held(), f.HoldAccepted(next_stage=int(index))):
             return _at_stage(record, index)
     raise _impossible(record, fact)
+
+
+def _held(record: WorkstreamRecord, fact: f.StageHeld) -> WorkstreamRecord:
+    numbers = {name: value for name, value in fact.inputs.items() if name != ELAPSED}
+    again = bool(numbers) and numbers == record.held_on
+    return replace(record, phase=Held(fact.unmet, again=again), held_on=numbers)
 
 
 def _judged(record: WorkstreamRecord, fact: f.StagePassed | f.StageHeld) -> WorkstreamRecord:
@@ -326,7 +333,7 @@ def _to_repeat(record: WorkstreamRecord, fact: f.RetryChosen, end: f.LaunchEnded
 
 
 def _at_stage(record: WorkstreamRecord, index: int) -> WorkstreamRecord:
-    record = replace(_forgiven(record), furthest=None, elapsed_s=0.0)
+    record = replace(_forgiven(record), furthest=None, held_on={}, elapsed_s=0.0)
     return replace(record, phase=Wanted(), stage=index, attempts=0)
 
 
