@@ -78,14 +78,19 @@ def _tell(report: Document) -> None:
         tell("nothing to pull: no worker has been started")
     for one in report["workstreams"]:
         mark = styled("✓", "green") if one["ok"] else styled("✗", "red")
-        size = f"{one['files']} files, {one['bytes']} bytes" if one["files"] else "no files"
-        tell(f"{mark} {one['workstream']}: {size} in {one['folder']}")
+        tell(f"{mark} {one['workstream']}: {_size(one)} in {one['folder']}")
         for name in one["kept"]:
             tell(f"    kept what another launch, or you, wrote: {one_line(name)}")
         for path, reason in list(one["left_out"].items())[:FILES_SHOWN]:
             tell(f"    left out {one_line(path)}: {one_line(reason)}")
         if not one["ok"] and one["cause"] != "files":
             tell_failure(one_line(one["reason"]))
+
+
+def _size(one: Document) -> str:
+    if one["files"]:
+        return f"{one['files']} files, {one['bytes']} bytes"
+    return "no files" if one["ok"] else "not all was pulled; the rest stays as it was"
 
 
 # --- the check ------------------------------------------------------------------------------------

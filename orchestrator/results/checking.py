@@ -14,16 +14,18 @@ from orchestrator.results.folder import InTheWay, Receiving, receiving
 from orchestrator.results.listing import BENIGN, Source, hashes_of, list_files
 from orchestrator.results.manifest import Entry
 from orchestrator.results.outcome import source_of
+from orchestrator.results.pull import WRITTEN_ALL_THE_TIME
 
-SAME, CHANGED, GROWN, MISSING, GONE, DAMAGED, UNREAD, LEFT_OUT = (
-    "same", "changed", "grown", "missing", "gone", "damaged", "unread", "left-out",
+SAME, CHANGED, GROWN, MOVING, MISSING, GONE, DAMAGED, UNREAD, LEFT_OUT = (
+    "same", "changed", "grown", "moving", "missing", "gone", "damaged", "unread", "left-out",
 )  # fmt: skip
-GOOD = frozenset({SAME, GONE, LEFT_OUT})
+GOOD = frozenset({SAME, MOVING, GONE, LEFT_OUT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileCheck:
-    """`state`: `same`; `changed` there since; `grown` there since; `missing` here; `gone` there;
+    """`state`: `same`; `changed` there since; `grown` there since; `moving`: of the beat and
+    progress, which change all the time; `missing` here; `gone` there;
     `damaged`: it is not what was put here; `left-out`: a link or the like; `unread`: `reason` says why it
     cannot be compared.
     """
@@ -107,4 +109,6 @@ def _state(
         return GONE, "it is no longer on the host"
     if told is None or told.sha256 is None:
         return UNREAD, told.reason if told else "the host did not answer for it"
+    if entry is not None and Path(path).name in WRITTEN_ALL_THE_TIME:
+        return MOVING, "it is as it was pulled, and is written all the time"
     return (GROWN if entry and entry.stamp is None else CHANGED), "the host's is another one since"

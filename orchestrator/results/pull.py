@@ -22,12 +22,15 @@ from orchestrator.results.manifest import Entry, Manifest
 from orchestrator.results.transfer import NoRoom, Transfer, transfer
 
 KEPT_FREE_BYTES = 256 * 1024 * 1024
-"""Room that is left to others on our disk, the daemon's journal among them."""
+KEPT_FREE_PART = 20
+"""Room that is left to others on our disk, the daemon's journal among them: of a small one, a twentieth."""
 
 TRIES = 3
 _BATCH = 2000
 _MODE = 0o644
-_NEVER_KEPT = frozenset({"heartbeat.json", "HEARTBEAT.txt", "progress.json", "PROGRESS.txt", "exit.json"})
+WRITTEN_ALL_THE_TIME = frozenset(
+    {"heartbeat.json", "HEARTBEAT.txt", "progress.json", "PROGRESS.txt", "exit.json"}
+)
 """Each launch writes its own anew, and the journal knows what they said."""
 
 
@@ -66,7 +69,7 @@ class _Writer:
 
 @dataclass(slots=True)
 class Pull:
-    """`go_on` raises to give up. `kept_free` bytes of our disk are not touched."""
+    """`go_on` raises to give up. `kept_free` bytes of our disk are not touched, of a small one fewer."""
 
     source: Source
     folder: Receiving
@@ -173,7 +176,7 @@ class Pull:
         )
 
     def _fitting(self, listed: Listed, paths: Sequence[str]) -> Sequence[str]:
-        room = self._free() - self.kept_free
+        room = self._free() - self._left_to_others()
         for number, path in enumerate(paths):
             room -= self._missing_bytes(listed.files[path])
             if room < 0:
@@ -191,17 +194,20 @@ class Pull:
     def _free(self) -> int:
         return shutil.disk_usage(self.folder.ours).free
 
+    def _left_to_others(self) -> int:
+        return min(self.kept_free, shutil.disk_usage(self.folder.ours).total // KEPT_FREE_PART)
+
     def _watch(self) -> None:
         """Sizes are the host's word: what really comes must leave us room, too."""
         self.go_on()
         free = self._free()
-        if free < self.kept_free // 2:
+        if free < self._left_to_others() // 2:
             raise self._no_room(free, "what still comes")
 
     def _no_room(self, free: int, what: str) -> NoRoom:
-        where = self.folder.path.parent
+        where, kept = self.folder.path.parent, self._left_to_others()
         return NoRoom(
-            f"{where} has {free} bytes free: no room for {what}, as {self.kept_free} are left to others.",
+            f"{where} has {free} bytes free: no room for {what}; {kept} are left to others.",
             "make room there; it goes on by itself",
         )
 
@@ -281,7 +287,7 @@ class Pull:
         is_as_put = old is not None and here == old.here
         if here is None or (is_as_put and _writer_of(old).launch == writer.launch):
             return None
-        if is_as_put and path.rpartition("/")[2] in _NEVER_KEPT:
+        if is_as_put and path.rpartition("/")[2] in WRITTEN_ALL_THE_TIME:
             return None
         descriptor = self.folder.open_file(self.folder.root, path)
         try:

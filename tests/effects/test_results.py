@@ -492,13 +492,14 @@ def test_a_full_disk_stops_the_pull_before_it_is_full(scene: Scene, monkeypatch:
     with pytest.raises(NoRoom, match="1000000 are left to others"):
         scene.pull()
     assert scene.contents() == {"results/small": "s"}
-    monkeypatch.setattr("orchestrator.results.pull.shutil.disk_usage", lambda _: Room(2_000_000))
-    assert scene.pull().fetched == ("results/big",)
+    monkeypatch.setattr("orchestrator.results.pull.shutil.disk_usage", lambda _: Room(1_200_000, 4_000_000))
+    assert scene.pull().fetched == ("results/big",), "of a small disk a twentieth is left"
 
 
 @dataclass
 class Room:
     free: int
+    total: int = 10**12
 
 
 def test_a_size_that_was_a_lie_is_found_out_while_it_comes(
@@ -508,6 +509,8 @@ def test_a_size_that_was_a_lie_is_found_out_while_it_comes(
     free = [10_000_000_000]
 
     class Usage:
+        total = 10**12
+
         @property
         def free(self) -> int:
             free[0] //= 100

@@ -64,7 +64,12 @@ def test_results_come_while_it_runs_and_all_of_them_after_its_end(remote: Projec
 
 def _checked(remote: Project, worktree: Path) -> None:
     """Byte for byte, on both ends; with the daemon, and without."""
-    assert remote.ok("sync", "--check", "a", "--json").json["ok"] is True
+    with (worktree / "results" / "HEARTBEAT.txt").open("a") as beats:
+        beats.write("one more\n")
+    found = remote.ok("sync", "--check", "a", "--json")
+    assert {file["path"] for file in found.json["files"] if file["state"] == "moving"} == {
+        "results/HEARTBEAT.txt"
+    }
     (worktree / "results" / "m").write_text("3\n")
     (remote.root / "synced/a/results/w").write_text("W\n")
     found = remote.run("sync", "--check", "--json")
