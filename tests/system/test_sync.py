@@ -77,7 +77,7 @@ def _checked(remote: Project, worktree: Path) -> None:
     assert found.code == 1
     assert (states["results/m"], states["results/w"]) == ("changed", "damaged")
     (remote.root / "synced/a/results/w").unlink()
-    assert remote.ok("sync", "a", "--json").json["workstreams"][0]["fetched"] == 2
+    assert remote.ok("sync", "a", "--json").json["workstreams"][0]["fetched"] == 3
     remote.ok("down")
     (worktree / "results" / "m").write_text("4\n")
     assert remote.ok("sync", "--json").json["workstreams"][0]["ok"] is True
