@@ -314,9 +314,16 @@ def _started(view: View, status: Status, names: Sequence[str], before: Mapping[s
     return {
         "workstreams": [asdict(w) for w in chosen],
         "started": [name for name in launched if name not in refused],
+        "adopted": [name for name in launched if _ran_already(view, name)],
         "refused": refused,
         "unreachable": sorted(unreached),
     }
+
+
+def _ran_already(view: View, name: str) -> bool:
+    """Whether its launch is another journal's: those of this one bear its token."""
+    launch = view.state.of(name).launch
+    return launch is not None and not launch.id.endswith(f"-{view.state.token}")
 
 
 def _on_its_way(view: View, workstream: WorkstreamStatus) -> bool:

@@ -18,7 +18,8 @@ class Up:
 
     `env` is the caller's environment: workers on this machine get it, never the tmux server's. `take_over`
     names hosts that another daemon owns, from now on ours. Answered, when all that can start has started,
-    by `{"workstreams": [status…], "started": [name…], "refused": [name…], "unreachable": [host…]}`.
+    by `{"workstreams": [status…], "started": [name…], "adopted": [name…], "refused": [name…], "unreachable":
+    [host…]}`; who is adopted ran already, and counts as started.
     """
 
     names: tuple[str, ...] = ()

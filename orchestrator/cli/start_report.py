@@ -49,8 +49,9 @@ def _line(plan: Plan, w: Document, answer: Document) -> tuple[str, ...]:
         return (f"{_glyph('failed')} {name}", "failed", one_line(w["reason"]))
     if name in answer["started"]:
         there = f"{w['session']}  {w['worktree']}  {attach_line(plan, plan.workstream(name))}"
+        word = f"taken over in stage {w['stage']}" if name in answer.get("adopted", ()) else "started"
         ended = f"  ({w['state']}{': ' + one_line(w['reason']) if w['reason'] else ''})"
-        return (f"{_glyph('started')} {name}", "started", there + ("" if w["state"] == "running" else ended))
+        return (f"{_glyph('started')} {name}", word, there + ("" if w["state"] == "running" else ended))
     return (f"{_glyph('waiting')} {name}", "waiting", one_line(w["reason"]))
 
 

@@ -118,6 +118,7 @@ def test_two_daemons_never_share_a_host(project: Project, farm: Farm, desk: Proj
     _the_second_is_refused_and_may_look(project, desk)
     taken = desk.run("up", "--take-over", "one")
     assert taken.code == 1 and "still runs the launch b-1-" in taken.err + taken.out
+    assert "a  taken over in stage run" in taken.out
     (event,) = eventually(lambda: desk.events("HostTakenOver"), 20, "the change of hands is written down")
     assert event["before"].endswith(str(project.root))
     (adopted,) = desk.events("LaunchAdopted")
