@@ -143,10 +143,7 @@ def stop(request: Stop, emit: Callable[[object], None]) -> Finished:
 
 
 def _stop(folder: Path, grace_s: float) -> Exit | None:
-    if not folder.is_dir():
-        return None
-    supervise.stop(str(folder), grace_s)
-    return exit_of(supervise.settle(str(folder)))
+    return exit_of(supervise.stop(str(folder), grace_s))
 
 
 def exit_of(record: ExitRecord | None) -> Exit | None:

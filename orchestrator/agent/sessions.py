@@ -116,6 +116,11 @@ class Tmux(libtmux.Server):
             raise _failure("list-panes", answer)
         return tuple(_pane(line) for line in answer.stdout if line)
 
+    def start_path(self, pane: Pane) -> str:
+        """The folder it was opened in; empty where the pane is gone."""
+        answer = self.cmd("display-message", "-p", "#{pane_start_path}", target=pane.id)
+        return answer.stdout[0] if answer.returncode == 0 and answer.stdout else ""
+
     def open(self, openings: Sequence[Opening]) -> dict[str, str]:
         """Open sessions; the answer is the reason for each launch whose session did not open.
 

@@ -221,16 +221,33 @@ def _require_ended(run: _Run, job: _Job, panes: Sequence[Pane]) -> None:
     session = job.entry.launch.session
     for launch in {pane.launch for pane in panes}:
         folder = Path(run.place.state, "launches", launch)
-        if not launch or workstream_of(folder) != job.name:
+        if workstream_of(folder) == job.name:
+            if launch != job.launch and supervise.is_running(folder):
+                raise _still_runs(run, session, launch, "which another daemon began")
+        elif (folder / "spec.json").exists() or not _began_here(run, job, panes):
             raise CannotStart("taken", f"a tmux session {session} exists that is not of this workstream")
-        if launch != job.launch and supervise.is_running(folder):
-            socket = run.tmux.socket_name
-            end = f"tmux {'' if socket == 'default' else f'-L {socket} '}kill-session -t '={session}'"
-            raise CannotStart(
-                "taken",
-                f"the session {session} still runs the launch {launch}, which another daemon began; "
-                f"let it end, or end it on its host: {end}",
-            )
+        elif any(pane.own and not pane.dead for pane in panes):
+            raise _still_runs(run, session, launch, "whose folder was removed")
+
+
+def _began_here(run: _Run, job: _Job, panes: Sequence[Pane]) -> bool:
+    """Whether each marked pane was opened in this worktree: all that tells of a launch without a folder."""
+    marked = [pane for pane in panes if pane.own]
+    here = worktrees.resolved(str(job.path))
+    return bool(marked) and all(
+        pane.own.startswith(f"{job.name}-") and worktrees.resolved(run.tmux.start_path(pane)) == here
+        for pane in marked
+    )
+
+
+def _still_runs(run: _Run, session: str, launch: str, about: str) -> CannotStart:
+    socket = run.tmux.socket_name
+    end = f"tmux {'' if socket == 'default' else f'-L {socket} '}kill-session -t '={session}'"
+    return CannotStart(
+        "taken",
+        f"the session {session} still runs the launch {launch}, {about}; "
+        f"let it end, or end it on its host: {end}",
+    )
 
 
 def _plan(run: _Run, job: _Job, looked: worktrees.Looked) -> bool:

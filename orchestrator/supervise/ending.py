@@ -1,6 +1,6 @@
 """What the agent asks of a launch from outside: does it run, stop it, settle what a lost supervisor left."""
 
-# ruff: noqa: PTH110, PTH112, PTH116
+# ruff: noqa: PTH103, PTH110, PTH112, PTH116, PTH119
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 # A lost supervisor's worker has had the SIGHUP of its terminal already.
 _LOST_GRACE_S = 2.0
+# One that only lost its folder has had nothing yet.
+_LOST_FOLDER_GRACE_S = 30.0
+_LAST_WORD_S = 1.0
 # What a supervisor needs beyond the grace: a scan, the drain, its last words.
 _SLACK_S = 5.0
 # Between a session and its supervisor's first file lies the start of a Python.
@@ -68,7 +71,8 @@ def settle(state_dir: str | PathLike[str], grace_s: float = _LOST_GRACE_S) -> Ex
 def give_up(state_dir: str | PathLike[str], launch: str, attempt: int, stage: str) -> ExitRecord | None:
     """Record that a launch whose supervisor is long due never began; None if it did, or just does.
 
-    A supervisor that comes after all finds the record, and starts nothing.
+    A supervisor that comes after all finds the record, and starts nothing. Where its worker runs, and only
+    the launch's folder was taken away, that is ended: nobody could tell its end.
     """
     state = os.fspath(state_dir)
     if (lock := take_lock(state, patience_s=0)) is None:
@@ -76,22 +80,51 @@ def give_up(state_dir: str | PathLike[str], launch: str, attempt: int, stage: st
     try:
         if read_exit(state) or read_json(f"{state}/supervisor.json"):
             return None
-        record = ExitRecord(
-            launch=launch,
-            attempt=attempt,
-            stage=stage,
-            exit_code=None,
-            signal=None,
-            cause="start-failed",
-            ended=time.time(),
-            elapsed_s=0.0,
-            leftovers=0,
-            detail="its supervisor did not come up",
-        )
-        write_exit(state, None, "/", record)
-        return record
+        if ended := _end_without_folder(state, launch, _LOST_FOLDER_GRACE_S):
+            return _record(state, launch, "lost", "its folder was removed", attempt, stage, len(ended))
+        return _record(state, launch, "start-failed", "its supervisor did not come up", attempt, stage)
     finally:
         os.close(lock)
+
+
+def _stop_without_folder(state: str, grace_s: float) -> ExitRecord | None:
+    """End what runs on though its launch's folder was taken away; None if nothing does."""
+    launch = os.path.basename(state)
+    ended = _end_without_folder(state, launch, grace_s)
+    if not ended:
+        return None
+    return _record(state, launch, "stopped", "its folder was removed", leftovers=len(ended))
+
+
+def _end_without_folder(state: str, launch: str, grace_s: float) -> set[processes.Identity]:
+    """Its supervisor, which knows of nothing, takes the end for a failure and is let say so first."""
+    ended = _end_what_is_left({}, launch, grace_s)
+    if ended:
+        os.makedirs(state, mode=0o700, exist_ok=True)
+    give_up_at = time.monotonic() + (_LAST_WORD_S if ended else 0)
+    while not read_exit(state) and time.monotonic() < give_up_at:
+        time.sleep(0.02)
+    return ended
+
+
+def _record(
+    state: str, launch: str, cause: str, detail: str, attempt: int = 0, stage: str = "", leftovers: int = 0
+) -> ExitRecord:
+    """Of a launch that nobody measured."""
+    record = ExitRecord(
+        launch=launch,
+        attempt=attempt,
+        stage=stage,
+        exit_code=None,
+        signal=None,
+        cause=cause,
+        ended=time.time(),
+        elapsed_s=0.0,
+        leftovers=leftovers,
+        detail=detail,
+    )
+    write_exit(state, None, "/", record)
+    return record
 
 
 def request_stop(state_dir: str | PathLike[str], grace_s: float | None = None) -> bool:
@@ -130,7 +163,7 @@ def stop(state_dir: str | PathLike[str], grace_s: float) -> ExitRecord | None:
         asked = asked or request_stop(state, grace_s)  # it may just have been starting
     if is_running(state):
         _kill_supervisor(state)
-    return settle(state, grace_s=0)
+    return settle(state, grace_s=0) or _stop_without_folder(state, grace_s)
 
 
 def _await_supervisor(state: str) -> None:

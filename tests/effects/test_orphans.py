@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from orchestrator.agent.survivors import end_survivors, survivors
 from orchestrator.agent.watch import read_metrics
 from orchestrator.supervise import processes, settle, stop
 from orchestrator.supervise.processes import TAG
-from orchestrator.wire import Claim, Claimed, ReadMetrics, StartEntry
+from orchestrator.wire import Claim, Claimed, ReadMetrics, Started, StartEntry
 from tests.support.agent_scene import Scene, scene_in
 from tests.support.eventually import eventually
 from tests.support.process_trees import TREE, marked, plant
@@ -199,6 +200,23 @@ def test_who_still_has_a_supervisor_is_no_survivor(scene: Scene) -> None:
     eventually(lambda: "ready" in scene.log("i3d"))
     assert end_survivors(scene.place) == set()
     assert scene.seen(wanted).alive
+
+
+@pytest.mark.parametrize(("how", "cause"), [("stop", "stopped"), ("look", "lost")])
+def test_a_worker_whose_launch_has_no_folder_any_more_is_ended_and_its_session_used_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, how: str, cause: str
+) -> None:
+    monkeypatch.setattr("orchestrator.agent.watch.START_PATIENCE_S", 0)
+    one, two = (f"i3d-{number}-{how}-{os.getpid()}" for number in (1, 2))
+    first, second = (scene.entry(command="echo ready; sleep 60", launch=launch) for launch in (one, two))
+    scene.started(first)
+    eventually(lambda: "ready" in scene.log("i3d") and scene.seen(first).alive)
+    shutil.rmtree(folder_of(scene, one))
+    assert "whose folder was removed" in scene.refused(second).message
+    ended = scene.stop(one)[0].exit if how == "stop" else scene.ended(first).exit
+    assert ended is not None and (ended.cause, ended.detail) == (cause, "its folder was removed")
+    assert processes.belonging(one) == set()
+    eventually(lambda: isinstance(scene.start(second)[0], Started), 20, "the next one starts")
 
 
 @pytest.mark.parametrize(
