@@ -214,7 +214,9 @@ class Answers:
         if isinstance(view.state.of(name).phase, Merged):
             raise Refused(f"{name} has landed: there is nothing to approve.")
         seen = {"workstream": name, "by": request.by, "commit": request.commit, "tree": request.tree}
-        self._levers.write([f.ReviewApproved(**seen)])
+        review = f.ReviewApproved(**seen)
+        if review not in view.state.of(name).approvals:  # typed twice, it is one decision
+            self._levers.write([review])
         self._later(talk, (name,), lambda _now, _status: seen)
 
     def _wait(self, view: View, request: r.Wait, talk: Talk) -> None:
