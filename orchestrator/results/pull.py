@@ -7,6 +7,7 @@ replaces it. What is gone on the host stays here.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +21,13 @@ from orchestrator.results.folder import InTheWay, Receiving
 from orchestrator.results.listing import BENIGN, Listed, Source, hashes_of, list_files
 from orchestrator.results.manifest import Entry, Manifest
 from orchestrator.results.transfer import NoRoom, Transfer, transfer
+from orchestrator.supervise.fence import is_anothers
 
 KEPT_FREE_BYTES = 256 * 1024 * 1024
 KEPT_FREE_PART = 20
 """Room that is left to others on our disk, the daemon's journal among them: of a small one, a twentieth."""
 
+NAMED_LIMIT_BYTES = 64 * 1024
 TRIES = 3
 _BATCH = 2000
 _MODE = 0o644
@@ -249,6 +252,12 @@ class Pull:
         assert answer.sha256 is not None
         old = self._files.get(file.path)
         writer = self._writer(listed, file, old, answer.sha256)
+        if writer.launch is not None and self._says_another(file.path, writer):
+            if old is not None and old.launch == writer.launch:
+                self._left_out[file.path] = f"it says that another attempt wrote it than {old.launch}"
+                self.folder.discard_staged(file.path)
+                return
+            writer = _Writer()
         try:
             earlier = self._earlier_name(file.path, old, writer, answer.sha256)
             here = self.folder.put(file.path, earlier)
@@ -280,6 +289,18 @@ class Pull:
         if present and (listed.since_ns is None or file.mtime_ns >= listed.since_ns):
             return _Writer(launch=present.id, stage=present.stage, attempt=present.attempt)
         return _writer_of(old) if old is not None and old.sha256 == sha256 else _Writer()
+
+    def _says_another(self, path: str, writer: _Writer) -> bool:
+        """What outlived its attempt writes with the time of a later one; some files name their writer."""
+        if not path.endswith(".json"):
+            return False
+        with open(self.folder.open_file(self.folder.staging, path), "rb") as file:  # noqa: PTH123
+            text = file.read(NAMED_LIMIT_BYTES)
+        try:
+            named = json.loads(text)
+        except (ValueError, RecursionError):  # torn, too long, or something else: it names nobody
+            return False
+        return isinstance(named, dict) and is_anothers(named, writer.launch or "", writer.attempt)
 
     def _earlier_name(self, path: str, old: Entry | None, writer: _Writer, sha256: str) -> str | None:
         """What to call the version that is here, if it is to stay; None when it may be replaced."""

@@ -278,6 +278,21 @@ def test_a_late_file_of_an_earlier_launch_is_refused(scene: Scene) -> None:
     assert "older than what a-2-00 wrote" in pulled.faults["results/metrics.json"]
 
 
+def test_a_file_that_names_an_earlier_attempt_is_not_the_present_one_s(scene: Scene) -> None:
+    """An orphan of the first writes while the second runs: the file's time tells nothing."""
+    scene.next_launch()
+    scene.write("results/early.json", '{"attempt": 1}', age_s=-1)
+    scene.write("results/metrics.json", '{"acc": 0.5, "attempt": 2}', age_s=-1)
+    assert scene.pull().manifest.files["results/early.json"].attempt == 0
+    for named in ('"attempt": 1', '"launch": "a-1-00"'):
+        scene.write("results/metrics.json", f'{{"acc": 0.99, {named}}}', age_s=-2)
+        pulled = scene.pull()
+        assert scene.contents()["results/metrics.json"] == '{"acc": 0.5, "attempt": 2}'
+        assert "another attempt wrote it than a-2-00" in pulled.faults["results/metrics.json"]
+    scene.write("results/metrics.json", '{"acc": 0.6, "launch": "a-2-00"}', age_s=-3)
+    assert scene.pull().fetched == ("results/metrics.json",)
+
+
 def test_a_clock_set_back_refuses_nothing(scene: Scene) -> None:
     scene.write("results/metrics.json", "before", age_s=-1)
     scene.pull()

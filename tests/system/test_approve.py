@@ -21,7 +21,7 @@ def test_a_wave_waits_for_a_persons_review_of_exactly_its_files(reviewed: Projec
     refused = reviewed.run("wave", "merge", "1")
     assert refused.code == 1 and "nobody has approved it yet" in refused.out + refused.err
     answer = reviewed.ok("approve", "a", "--json").json
-    assert reviewed.ok("approve", "a", "--json").json == answer and len(reviewed.events("ReviewApproved")) == 1
+    assert reviewed.ok("approve", "a", "--json").json == answer
     assert answer["commit"] == reviewed.git("rev-parse", "w/a")
     assert answer["tree"] == reviewed.git("rev-parse", "w/a^{tree}")
     (event,) = reviewed.events("ReviewApproved")
