@@ -228,7 +228,7 @@ def _came(project: Project, pid: int, hosts: int, begun: float) -> Iterator[Figu
     )
 
     def answered() -> bool:
-        time.sleep(0.1)
+        time.sleep(0.25)  # an answer about a thousand workers costs both sides a good part of a core
         return all(host["reachable"] for host in client.status()["hosts"])
 
     until(answered, "every host has answered")

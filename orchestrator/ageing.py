@@ -72,8 +72,7 @@ def age(desk: Desk, reachable: Callable[[HostName], bool] = lambda _: True) -> N
             _prune(desk, name)
     _rotate(desk.home.state.log)
     before = datetime.now(timezone.utc) - timedelta(seconds=desk.plan.retention.journal_s)
-    moved = archive_entries(desk.home.state.journal, before)
-    if moved is not None:
+    while (moved := archive_entries(desk.home.state.journal, before)) is not None:
         desk.record(f.JournalArchived(file=str(moved.file), entries=moved.entries))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +26,8 @@ def brief_of(plan: Plan, workstream: Workstream, root: Path) -> str | None:
 
 
 def _told(root: Path, brief: str) -> str:
-    """Words as they stand; what has no blank is the path of a file that holds them."""
-    if len(brief.split()) > 1:
+    """Words as they stand; what has no blank, or is one, is the path of a file that holds them."""
+    if len(brief.split()) > 1 and not os.path.isfile(root / brief):  # noqa: PTH113 (words may be too long for a path)
         return brief.strip()
     path = root / brief
     if not path.resolve().is_relative_to(root.resolve()):

@@ -31,8 +31,14 @@ OWN_MODULES = (
 )
 
 _MAIN = b"""\
+import gc
 import sys
+gc.disable()
+from orchestrator.agent import bytecode
+bytecode.install()
 from orchestrator.agent.serve import main
+bytecode.save()
+gc.enable()
 sys.exit(main())
 """
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)

@@ -23,19 +23,24 @@ LOOK_AGAIN_S = 15.0
 SCREEN_LINES = 12
 
 ASKS = (
-    r"\[y/n\]|\(y/n\)|\(yes/no\b|\by/n\?",
+    r"\[y/n[]/]|\(y/n\)|\(yes/no\b|\by/n\?|\(y\)es/\(n\)o|\[(?:yes|no)\]:?$",
     r"do you want to (?:proceed|continue|make|create|run|allow|apply|trust)",
-    r"press (?:enter|return|any key)",
+    r"press (?:enter|return|any key)|\benter to (?:confirm|select|submit|continue)|\(use arrow keys\)",
     r"(?:password|passphrase|username)[^:]*:$",
-    r"^[>❯›]?\s*1[.)]\s.*\byes\b",
-    r"^[>❯›]$",
-    r"waiting for (?:your )?(?:input|answer|response|approval|confirmation)",
+    r"^\W?\s*1[.)]\s.*\byes\b|\byes, and don.t ask again",
+    r"^[>❯›]$|^\? .*[:›]",
+    r"waiting for (?:your )?(?:input|answer|response|approval|confirmation)|permission required",
     r"\?$",
+    r"^[>❯] try \"|^› \S|type your message or @|\bask (?:anything|codex to)\b",
+    r"^→ (?:add a follow-up|plan, search)",
 )
-"""Regular expressions, in any case, of lines with which programs ask."""
+"""Regular expressions, in any case, of lines with which programs ask.
+
+The last two are what empty entry fields of coding agents show. A busy one shows them, too, but is not quiet.
+"""
 
 # The frames that terminal programs draw around what they ask.
-_FRAME = "│┃|╭╮╰╯─━═║╔╗╚╝ \t"
+_FRAME = "│┃|╭╮╰╯─━═║╔╗╚╝▌▐█▏▕▀▄ \t"
 _READ_CALLS = {"x86_64": "0", "aarch64": "63"}
 
 

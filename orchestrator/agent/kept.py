@@ -32,7 +32,7 @@ def run_kept(request: RunKept) -> KeptRun:
             known = load_json(folder / "spec.json")
             if known.get("argv") != list(request.argv) or known.get("cwd") != str(_working_folder(request)):
                 raise Refused(
-                    f"{request.name} is another command here: {' '.join(map(str, known.get('argv', ())))}.",
+                    f"{request.name} is another command there: {' '.join(map(str, known.get('argv', ())))}.",
                     "give this one another --name",
                 )
             return KeptRun(begun=False)
@@ -51,7 +51,7 @@ def _working_folder(request: RunKept) -> Path:
 def _begin(request: RunKept, folder: Path) -> None:
     working = _working_folder(request)
     if not working.is_dir():
-        raise Refused(f"{working} is no folder here.")
+        raise Refused(f"there is no folder {working}.")
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "results").mkdir(parents=True, mode=0o700)
     write_json(folder / "spec.json", _spec(request, folder, working))

@@ -85,13 +85,14 @@ def _is_verdict_or_log(file: Path) -> bool:
 
 
 def _old_agents(before: float) -> Iterator[Path]:
-    """Zips, and supervisors unpacked from them, that no process was started from."""
+    """Zips, and what was made of them, that no process was started from."""
     own = next((parent for parent in Path(__file__).parents if parent.suffix == ".zip"), None)
     if own is None:
         return
     in_use = _command_lines()
     for path in _entries(own.parent):
-        if path.stem != own.stem and _modified(path) < before and str(path).encode() not in in_use:
+        is_own = path.name.startswith(own.stem)
+        if not is_own and _modified(path) < before and str(path).encode() not in in_use:
             yield path
 
 

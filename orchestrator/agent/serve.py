@@ -13,7 +13,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, BinaryIO
 
-from orchestrator.agent import host, repository
+from orchestrator.agent import bytecode, host, repository
 from orchestrator.agent.environment import clean_environment
 from orchestrator.agent.gpus import GpuWatch
 from orchestrator.agent.host_look import HostLook
@@ -154,6 +154,7 @@ def _late(module: str, name: str) -> Callable[..., object]:
 
     def answer(*request: object) -> object:
         found: Callable[..., object] = getattr(import_module(f"orchestrator.agent.{module}"), name)
+        bytecode.save()
         return found(*request)
 
     return answer

@@ -113,7 +113,13 @@ _command(WORK, "done", control.done, "done shared")
 _command(WORK, "wait", wait.wait, "wait i3d --for done --timeout 2h")
 _command(WORK, "drain", drain.drain, "drain gpu --wait")
 _command(WORK, "clean", clean.clean, "clean --dry-run")
-_command(WORK, "keepalive", keepalive.keepalive, "keepalive --every 30s -- make train")
+_command(
+    WORK,
+    "keepalive",
+    keepalive.keepalive,
+    "keepalive --every 30s -- make train",
+    context_settings={"allow_interspersed_args": False},  # from its first word on, all is the command's
+)
 _command(SEE, "status", status.status, "status --watch")
 _command(SEE, "sync", sync.sync, "sync i3d --check")
 _command(SEE, "logs", logs.logs, "logs i3d -f -n 100")

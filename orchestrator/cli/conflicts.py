@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli.here import find_here
+from orchestrator.cli.here import Here, find_here
 from orchestrator.cli.options import AnyNames, AsJson, PlanFile
 from orchestrator.cli.own_desk import own_desk
 from orchestrator.cli.printing import aligned, note, one_line, styled, tell, tell_json
@@ -17,6 +17,7 @@ from orchestrator.names import chosen
 if TYPE_CHECKING:
     from orchestrator.core.overlap import Span
     from orchestrator.forecast import FileClash, Forecast, Overlap, Pair, WaveFold
+    from orchestrator.forecast.branches import Reach
 
 OVERLAPS_SHOWN = 20
 
@@ -29,7 +30,7 @@ def conflicts(names: AnyNames = None, plan: PlanFile = None, as_json: AsJson = F
     loaded = here.load_plan()
     wanted = chosen(names, loaded.workstreams)
     with own_desk(here, loaded) as desk:
-        forecast = make_forecast(desk)
+        forecast = make_forecast(desk, _known_to_answer(here))
     shown = forecast.of(wanted) if names else forecast
     if as_json:
         tell_json(forecast_document(shown))
@@ -37,6 +38,18 @@ def conflicts(names: AnyNames = None, plan: PlanFile = None, as_json: AsJson = F
         _tell(shown)
     if shown.conflict:
         raise typer.Exit(ExitStatus.NO)
+
+
+def _known_to_answer(here: Here) -> Reach:
+    """All hosts, but those that a daemon has just tried in vain: they would only make everybody wait."""
+    from orchestrator.client import NoDaemon
+
+    try:
+        hosts = here.client.status()["hosts"]
+    except NoDaemon:
+        hosts = []
+    silent = {host["name"] for host in hosts if host["reachable"] is False}
+    return lambda host: host not in silent
 
 
 def _tell(forecast: Forecast) -> None:

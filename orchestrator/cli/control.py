@@ -26,7 +26,7 @@ def stop(names: SomeNames, plan: PlanFile = None, as_json: AsJson = False) -> No
         answer = {"stopped": [], "left": []}
     if as_json:
         tell_json(answer)
-    else:
+    elif answer["stopped"] or not answer["left"]:
         tell(f"stopped {' '.join(answer['stopped'])}" if answer["stopped"] else "nothing to stop: none runs")
     if answer["left"]:
         warn(f"not known to have ended, their hosts do not answer: {' '.join(answer['left'])}")

@@ -48,12 +48,15 @@ def keepalive(
 def _on(
     plan: Path | None, host: str, command: list[str], name: str | None, folder: str | None, every_s: float
 ) -> int:
+    from orchestrator.agent.refusals import is_safe_name
     from orchestrator.cli.keepalive_on import Kept, default_name, keep_on
 
     here = find_here(plan)
     loaded = here.load_plan()
     require_one_of("host", host, loaded.hosts)
     known_as = name or default_name(command, folder)
+    if not is_safe_name(known_as):
+        raise UsageError(f"--name: {name!r} is no name.", "letters, digits and . _ : @ + - only")
     kept = Kept(name=known_as, argv=tuple(command), folder=folder, beat_s=every_s)
     return keep_on(here, loaded, host, kept)  # type: ignore[arg-type]
 

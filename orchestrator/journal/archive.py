@@ -21,6 +21,9 @@ from orchestrator.errors import JournalError
 from orchestrator.journal.entry import Entry, read_entry
 
 ARCHIVING_VERSION = 2
+MOST_AT_ONCE = 20_000
+"""So many are held in memory, and keep the journal's writer waiting."""
+
 _SUFFIX = ".jsonl.gz"
 _Row = tuple[int, str, str, str]
 
@@ -31,8 +34,8 @@ class Archived:
     entries: int
 
 
-def archive_entries(journal: Path, before: datetime) -> Archived | None:
-    """Move the entries that lead up to `before` out of `journal`; None where there are none.
+def archive_entries(journal: Path, before: datetime, most: int = MOST_AT_ONCE) -> Archived | None:
+    """Move the first `most` entries that lead up to `before` out of `journal`; None where there are none.
 
     May run beside the journal's writer, which waits for one delete.
 
@@ -42,7 +45,7 @@ def archive_entries(journal: Path, before: datetime) -> Archived | None:
     stamp = before.astimezone(timezone.utc).isoformat(timespec="milliseconds")
     try:
         with closing(sqlite3.connect(journal, isolation_level=None)) as connection:
-            rows = _older(connection, stamp)
+            rows = _older(connection, stamp, most)
             if not rows:
                 return None
             file = _write(_folder(journal), rows)
@@ -69,13 +72,13 @@ def archived_entries(journal: Path, after: int, until: int | None) -> Iterator[E
                 yield read_entry(file, *row)
 
 
-def _older(connection: sqlite3.Connection, stamp: str) -> list[_Row]:
+def _older(connection: sqlite3.Connection, stamp: str, most: int) -> list[_Row]:
     """Up to the first entry that is not older: a clock that was set back moves nothing early."""
     query = (
         "SELECT id, at, kind, body FROM facts WHERE id < "
-        "COALESCE((SELECT MIN(id) FROM facts WHERE at >= ?), 9223372036854775807) ORDER BY id"
+        "COALESCE((SELECT MIN(id) FROM facts WHERE at >= ?), 9223372036854775807) ORDER BY id LIMIT ?"
     )
-    return connection.execute(query, (stamp,)).fetchall()
+    return connection.execute(query, (stamp, most)).fetchall()
 
 
 def _remove(connection: sqlite3.Connection, last: int) -> None:

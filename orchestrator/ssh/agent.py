@@ -33,7 +33,7 @@ def say(word):
 if sys.version_info < {oldest!r}:
     say("OLD %d.%d" % sys.version_info[:2])
     sys.exit(1)
-import hashlib, tempfile
+import hashlib
 root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
 folder = os.path.join(root, "orchestrator", "agent")
 path = os.path.join(folder, digest + ".zip")
@@ -47,6 +47,7 @@ def cached():
         return False
 try:
     if not cached():
+        import tempfile
         os.makedirs(folder, mode=0o700, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
         say("SEND")
@@ -139,7 +140,7 @@ def loader_command(python: str, shipment: Shipment, mark: str) -> str:
     )
     encoded = base64.b64encode(loader.encode()).decode()
     quoted = python if re.fullmatch(r"[\w./~+-]+", python) else "'" + python.replace("'", "'\\''") + "'"
-    return f"""exec {quoted} -S -E -c 'import base64;exec(base64.b64decode("{encoded}").decode())'"""
+    return f"""exec {quoted} -S -E -c 'import binascii;exec(binascii.a2b_base64("{encoded}").decode())'"""
 
 
 def _send(channel: paramiko.Channel, content: bytes, deadline: Deadline) -> None:

@@ -9,8 +9,9 @@ from tests.cli.conftest import run_in
 from tests.support.project import Project
 
 
-def test_the_command_s_status_is_passed_on(project: Project) -> None:
-    assert project.run("keepalive", "--every", "1s", "--", "sh", "-c", "exit 7").code == 7
+@pytest.mark.parametrize("dashes", [("--",), ()])
+def test_the_command_s_status_is_passed_on(project: Project, dashes: tuple[str, ...]) -> None:
+    assert project.run("keepalive", "--every", "1s", *dashes, "sh", "-c", "exit 7").code == 7
 
 
 def test_it_beats_and_keeps_the_output(project: Project) -> None:

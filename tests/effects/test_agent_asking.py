@@ -23,6 +23,17 @@ from tests.support.eventually import eventually
         "Press Enter to continue",
         "Password for ada@example.org:",
         "Which of the two do you prefer?",
+        "Add file to the chat? (Y)es/(N)o/(D)on't ask again [Yes]:",
+        "Overwrite? [Y/n/a]",
+        "● 1. Yes, allow once",
+        "2. Yes, and don't ask again this session (shift+tab)",
+        "Enter to confirm · Esc to exit",
+        "? Which framework (Use arrow keys)",
+        "? Project name: › my-app",
+        '> Try "fix the lint errors"',
+        "> Type your message or @path/to/file",
+        "› Explain this codebase",
+        "→ Add a follow-up",
     ],
 )
 def test_these_lines_ask(line: str) -> None:
@@ -30,7 +41,17 @@ def test_these_lines_ask(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["epoch 3/10 loss 0.3", "Compiling…", "$ make test", "> building wheel", "12 passed in 3 s"]
+    "line",
+    [
+        "epoch 3/10 loss 0.3",
+        "Compiling…",
+        "$ make test",
+        "> building wheel",
+        "12 passed in 3 s",
+        "11. yes-man",
+        "❯ make test",
+        "→ b.py",
+    ],
 )
 def test_these_lines_do_not(line: str) -> None:
     assert question([line]) is None

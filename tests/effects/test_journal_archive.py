@@ -72,6 +72,13 @@ def test_archiving_again_moves_what_aged_since(path: Path) -> None:
     assert [one.id for one in journal.entries()] == list(range(1, 19))
 
 
+def test_a_long_journal_moves_in_parts(path: Path) -> None:
+    before = list(read(path).entries())
+    moved = [archive_entries(path, OLD + timedelta(days=100), most=5) for _ in range(4)]
+    assert [part and part.entries for part in moved] == [5, 5, 3, None]
+    assert list(read(path).entries()) == before
+
+
 def test_a_clock_that_was_set_back_moves_nothing_early(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path / "state.db")
     journal.append([f.JournalBegun(token="t")], OLD + YEAR)

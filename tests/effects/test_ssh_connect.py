@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import HostUnreachable
+from orchestrator.errors import HostUnreachable, OrchestratorError
 from orchestrator.link import open_link
 from orchestrator.ssh import HostKeyChanged, HostKeyUnknown, LoginRefused, connect
 from orchestrator.ssh.settings import resolve, split_destination
@@ -80,6 +80,39 @@ def test_included_files_are_read(sshd: Sshd, tmp_path: Path) -> None:
     sshd.config.write_text(f"Include {tmp_path}/parts/*.conf\nHost *\n  ConnectTimeout 5\n")
     assert says(sshd) == "hello"
     assert resolve("gpu").connect_timeout_s == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "found", "expected"),
+    [
+        ("ConnectTimeout 1m30s", "gpu", "connect_timeout_s", 90.0),
+        ("ConnectTimeout none", "gpu", "connect_timeout_s", None),
+        ("ProxyCommand nc %h %p %r %n 100%%", "ada@gpu:2222", "proxy_command", "nc gpu 2222 ada gpu 100%"),
+        ("Match user ada\n  Port 7", "ada@gpu", "port", 7),
+        ("Port 7", "gpu:8", "port", 8),
+        ("Match tagged x\n  Port 7", "gpu", "port", 22),
+        ("Match host gpu localnetwork 10.0.0.0/8\n  Port 7\nHost *\n  Port 8", "gpu", "port", 8),
+        ('UserKnownHostsFile "/a b/c" "/d/%h" ${KEYS}/e', "gpu", "known_hosts", ("/a b/c", "/d/gpu", "/k/e")),
+        ('UserKnownHostsFile "/a b/c"', "gpu", "known_hosts", ("/a b/c",)),
+        ("IdentityFile ${KEYS}/id", "gpu", "asked_identities", ("/k/id",)),
+    ],
+)
+def test_values_as_openssh_reads_them(
+    text: str, typed: str, found: str, expected: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_SSH_CONFIG", str(tmp_path / "config"))
+    monkeypatch.setenv("KEYS", "/k")
+    (tmp_path / "config").write_text(f"{text}\nHost *\n  GlobalKnownHostsFile none\n")
+    value = getattr(resolve(typed), found)
+    assert (tuple(map(str, value)) if isinstance(value, tuple) else value) == expected
+
+
+@pytest.mark.parametrize("text", ["Port ssh", "ConnectTimeout soon", 'Include "a', 'UserKnownHostsFile "a b'])
+def test_a_value_that_is_none_is_named(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_SSH_CONFIG", str(tmp_path / "config"))
+    (tmp_path / "config").write_text(text)
+    with pytest.raises(OrchestratorError, match=text.split()[0]):
+        resolve("gpu")
 
 
 def test_a_broken_configuration_is_named(sshd: Sshd) -> None:

@@ -99,6 +99,7 @@ def test_what_cannot_begin_says_why(remote: Project, sshd: Sshd) -> None:
     assert "no folder" in remote.run("keepalive", "--on", "gpu", "--in", "no/such", "--", "true").err
     assert remote.run("keepalive", "--on", "gpu", "--", "no-such-command").code == 127
     assert remote.run("keepalive", "--name", "x", "--", "true").code == 2
+    assert remote.run("keepalive", "--on", "gpu", "--name", "../x", "--", "true").code == 2
     killed = remote.run("keepalive", "--on", "gpu", "--", "sh", "-c", "kill -9 $$")
     assert killed.code == 137
     sshd.stop()

@@ -66,6 +66,7 @@ def test_a_frozen_host_delays_nobody(project: Project, farm: Farm) -> None:
         assert seen["two-b"]["exists"] and seen["three-b"]["exists"] and seen["one-a"]["exists"] is None
         left_s = 20 - (time.monotonic() - frozen_at)
         eventually(lambda: host(project, "one")["reachable"] is False, max(left_s, 0.1), "known to be silent")
+        assert project.run("conflicts", within_s=10).code == 0  # it is not asked once more
         # What was asked of the frozen host is told to be out of reach; the others' part is done.
         up = project.run("up", "one-a", "two-a", within_s=30)
         assert project.state_of("two-a") == "running"
