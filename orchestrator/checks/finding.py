@@ -52,6 +52,11 @@ class Subject:
         return self.workstream.name if self.workstream else None
 
 
+def shown(path: str) -> str:
+    """With what no terminal, and no UTF-8, can bear in the notation of a text of Python."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in path)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that is wrong, with the place where a reader finds it.
@@ -69,6 +74,12 @@ class Finding:
     component: str | None = None
     allowed: str | None = None
     by_file: bool = False
+
+    @property
+    def place(self) -> str:
+        """Path and line as they can be printed anywhere."""
+        place = ":".join(str(part) for part in (self.path, self.line) if part is not None)
+        return shown(place)
 
     @property
     def why(self) -> str:

@@ -39,7 +39,7 @@ def unchecked(subject: Subject) -> Iterator[Finding]:
     fork = git.merge_base(subject.git, subject.base, subject.commit) or subject.base
     changed = [change.path for change in git.changed_paths(subject.git, fork, subject.commit)]
     asked = [p for p in changed if p.endswith((".py", ".pyi")) or posixpath.basename(p) in _SETTINGS]
-    names = [f"{commit}:{path}" for path in asked if "\n" not in path for commit in (fork, subject.commit)]
+    names = [f"{commit}:{path}" for path in asked for commit in (fork, subject.commit)]
     contents = git.read_blobs(subject.git, names)
     for path in asked:
         before, after = (
