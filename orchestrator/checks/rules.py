@@ -322,6 +322,11 @@ RULES: Mapping[str, Rule] = {
     "pytest/left-out": _rule(
         "a test is there and is not run", _IDLE, "take it into what pytest collects, or remove it"
     ),
+    "pytest/forged": _rule(
+        "code that tells pytest what a test came to",
+        "a test that fails would be told as one that passes",
+        "let the test speak for itself, or say why: # orchestrator: allow pytest/forged because REASON",
+    ),
     "pytest/no-report": _rule(
         "pytest ended without a proper end", _RED_SUITE, "run the same command by hand"
     ),
