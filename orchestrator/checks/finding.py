@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.checks.rules import RULES
+from orchestrator.checks.rules import described
 from orchestrator.checks.trials import Trials
 from orchestrator.core.facts import ReviewApproved
 from orchestrator.core.plan import Workstream
@@ -83,13 +83,11 @@ class Finding:
 
     @property
     def why(self) -> str:
-        rule = RULES.get(self.rule, RULES.get(self.gate))
-        return rule.why if rule else ""
+        return described(self.rule).why
 
     @property
     def mend(self) -> str:
-        rule = RULES.get(self.rule, RULES.get(self.gate))
-        return rule.mend if rule else ""
+        return described(self.rule).mend
 
     def document(self) -> dict[str, Any]:
         component = {"component": self.component} if self.component else {}

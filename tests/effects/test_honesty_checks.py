@@ -133,8 +133,24 @@ def test_an_exception_needs_a_reason(scene: Scene) -> None:
     given = "# orchestrator: allow fake-name because it is the name of the paper\nclass FakeNet:\n    x = 1\n"
     allowed = verdict_of(scene, "redflags", {"net.py": given})
     assert (allowed.ok, [f.allowed for f in allowed.suppressed]) == (True, ["it is the name of the paper"])
+    nameless = verdict_of(scene, "redflags", {"net.py": "# orchestrator: allow because of tests\n"})
+    assert [f.message for f in nameless.findings] == ["an exception without a rule"]
     in_string = "TEXT = '# orchestrator: allow fake-name because no comment'\nclass FakeNet:\n    x = 1\n"
     assert rules(verdict_of(scene, "redflags", {"net.py": in_string})) == ["redflags/fake-name"]
+
+
+def test_an_exception_that_covers_nothing_is_told_and_blocks_nobody(scene: Scene) -> None:
+    old = "class FakeNet:  # orchestrator: allow fake-name because of the paper\n    x = 1\n"
+    entry = "- {rule: redflags/fake-name, path: '*', reason: of old}\n"
+    scene.repo.commit_files("old", {"old.py": old, ".orchestrator-baseline.yaml": entry})
+    idle = "# orchestrator: allow fake-name because of nothing\nx = 1\n"
+    entries = f"{entry}- {{rule: redflags/placeholder, path: 'net*', reason: of nothing}}\n"
+    files = {"old.py": f"{old}\n\ny = 2\n", "net.py": idle, ".orchestrator-baseline.yaml": entries}
+    found = verdict_of(scene, "redflags", files)
+    assert (found.ok, [(f.rule, f.path, f.line) for f in found.suppressed]) == (
+        True,
+        [("checks/allowance", "net.py", 1), ("checks/baseline", ".orchestrator-baseline.yaml", 2)],
+    )
 
 
 def test_the_list_of_known_findings(scene: Scene) -> None:
