@@ -160,6 +160,18 @@ def test_mypy_that_is_told_to_look_away_is_no_pass(scene: Scene) -> None:
     scene.work("a", {"new.py": f"# mypy: ignore-errors\n{bad}", "kept.py": "# mypy: ignore-errors\nx = 2\n"})
     found = one(verdict(scene, desk_of(scene, "mypy")))
     assert (found.rule, found.path, found.line) == ("mypy/relaxed", "new.py", 1)
+    ends = "import os\n\nprint('Found nothing')\nos._exit(0)\n"
+    conf = "[mypy]\nstrict = True\n[mypy-new]\nignore_errors = True\n"
+    stub = "def g() -> int: ...\n"
+    scene.work("a", {"new.py": bad, "kept.py": "# mypy: ignore-errors\nx = 1\n", "new.pyi": stub})
+    scene.work("a", {"conf/own.ini": conf, "ends.ini": "[mypy]\nplugins = ends.py\n", "ends.py": ends})
+    told = verdict(scene, desk_of(scene, "mypy", args=["--config-file", "conf/own.ini", "new.py"]))
+    places = [(f.rule, f.path, f.line) for f in told.findings]
+    assert places == [("mypy/relaxed", "new.pyi", 1), ("mypy/relaxed", "conf/own.ini", 4)]
+    assert (
+        one(verdict(scene, desk_of(scene, "mypy", args=["--config-file=ends.ini", "."]))).rule
+        == "mypy/broken"
+    )
 
 
 RELAXED = [
@@ -178,6 +190,10 @@ RELAXED = [
     ("pyproject.toml", "[tool.mypy]\nexclude = ['a']\n", "[tool.mypy]\nexclude = ['a']\nstrict = true\n", 0),
     ("pyproject.toml", "", "[tool.mypy]\nfollow_imports = 'skip'\n", 2),
     ("pyproject.toml", "", "[tool.mypy\n", 0),
+    ("pyproject.toml", "", "[tool.mypy]\nplugins = ['ours/plug.py']\n", 2),
+    ("pyproject.toml", "", "[tool.mypy]\nplugins = ['pydantic.mypy']\n", 0),
+    ("new.py", "", "import typing\n@typing.no_type_check\ndef f(): ...\n", 2),
+    ("conf/strict.ini", "[mypy]\nstrict = True\n", "[mypy]\nstrict = False\n", 2),
 ]
 
 
