@@ -42,6 +42,7 @@ sys.path.insert(0, str(SOURCE_ROOT))
 try:
     import git  # noqa: F401 - it is loaded late, and a Python without it is not the one we want
 
+    from orchestrator.checks.finding import shown
     from orchestrator.checks.verification import Asked, missing_branches, verify
     from orchestrator.errors import OrchestratorError
 except ImportError as error:
@@ -70,7 +71,7 @@ def main() -> int:
         return bool(found)
     for one in found:
         flaw = one.flaw
-        place = ":".join(str(part) for part in (flaw.path, flaw.line) if part)
+        place = ":".join(str(part) for part in (shown(flaw.path or ""), flaw.line) if part)
         print(": ".join(filter(None, [one.branch, flaw.component, place, f"{flaw.message} [{flaw.rule}]"])))
     print("not verified" if found else "verified: every claimed component is there")
     return bool(found)

@@ -29,6 +29,7 @@ class Known:
     path: str
     found: str
     reason: str
+    line: int = 0
 
     def covers(self, finding: Finding) -> bool:
         return (
@@ -45,7 +46,7 @@ def with_allowances(
 
     Of comments only those for rules of this check are judged; `redflags` also sees to unknown rules.
     """
-    known, faults = _baseline(subject)
+    known, faults = baseline(subject, subject.commit)
     by_path = {file.path: tree.index.facts(file).allowances for file in tree.listing.files}
     judged = [_judged(finding, by_path.get(finding.path or "", ()), known) for finding in found]
     faults += _bad_allowances(subject, by_path.items(), check)
@@ -54,20 +55,32 @@ def with_allowances(
 
 def _judged(finding: Finding, beside: Iterable[Allowance], known: Iterable[Known]) -> Finding:
     for one in beside:
-        beside_it = finding.line is not None and one.line in (finding.line, finding.line - 1)
-        if one.reason and beside_it and one.rule in (finding.rule, finding.rule.partition("/")[2]):
+        if covers(one, finding):
             return replace(finding, allowed=one.reason)
     reason = next((one.reason for one in known if one.covers(finding)), None)
     return finding if reason is None else replace(finding, allowed=reason, by_file=True)
 
 
+def covers(one: Allowance, finding: Finding) -> bool:
+    """Of a finding in the file of the comment."""
+    beside_it = finding.line is not None and one.line in (finding.line, finding.line - 1)
+    return bool(one.reason) and beside_it and one.rule in (finding.rule, finding.rule.partition("/")[2])
+
+
+def full_rule(name: str) -> str:
+    """Also of a rule that is named without its check; empty where there is none."""
+    return name if name in RULES else _SHORT.get(name, "")
+
+
+_SHORT = {rule.partition("/")[2]: rule for rule in RULES if "/" in rule}
+
+
 def _bad_allowances(
     subject: Subject, files: Iterable[tuple[str, Iterable[Allowance]]], check: str
 ) -> Iterator[Finding]:
-    short = {rule.partition("/")[2]: rule for rule in RULES}
     for path, allowances in files:
         for one in allowances:
-            rule = one.rule if one.rule in RULES else short.get(one.rule, "")
+            rule = full_rule(one.rule)
             if not rule and check == "redflags":
                 message = unknown("rule", one.rule, RULES) if one.rule else "an exception without a rule"
                 yield _fault(subject, "checks/allowance", message, path, one.line)
@@ -77,9 +90,10 @@ def _bad_allowances(
                 )
 
 
-def _baseline(subject: Subject) -> tuple[list[Known], list[Finding]]:
+def baseline(subject: Subject, commit: str) -> tuple[list[Known], list[Finding]]:
+    """The committed list as the commit has it, and what is wrong with it."""
     path = str(subject.settings.get("baseline") or BASELINE_FILE)
-    (text,) = files_at(subject, (subject.commit, path))
+    (text,) = files_at(subject, (commit, path))
     if text is None or not text.strip():
         return [], []
     known: list[Known] = []
@@ -88,7 +102,7 @@ def _baseline(subject: Subject) -> tuple[list[Known], list[Finding]]:
         if isinstance(entry, str):
             faults.append(_fault(subject, "checks/baseline", entry, path, line))
         else:
-            known.append(entry)
+            known.append(replace(entry, line=line))
     return known, faults
 
 

@@ -81,14 +81,23 @@ def _measured(subject: Subject, asked: Settings, commit: str, statistic: str) ->
     if outcome.exit_code == NOT_FOUND or outcome.timed_out:
         raise NoVerdict(f"the benchmarks could not be run: {outcome.tail}", is_red=True)
     found = read_times(outcome.files.get(_REPORT), statistic)
-    if outcome.exit_code == _NOTHING_FOUND and commit != subject.commit:
+    if commit != subject.commit and _had_none(subject, asked, commit, outcome.exit_code):
         return Times(machine=(), seconds={})
     if found is None or outcome.exit_code:
         return broken(subject, "benchmarks/broken", "pytest", outcome, outcome.tail)
     return found
 
 
-_NOTHING_FOUND = 5
+_WRONGLY_CALLED, _NOTHING_FOUND = 4, 5
+
+
+def _had_none(subject: Subject, asked: Settings, commit: str, status: int | None) -> bool:
+    """Whether there was no benchmark yet: pytest found none, or what the gate names was not there."""
+    if status != _WRONGLY_CALLED:
+        return status == _NOTHING_FOUND
+    named = [one.partition("::")[0].rstrip("/") for one in asked.texts("args") if not one.startswith("-")]
+    there = {path: git.find_entry(subject.git, commit, path) for path in named if path}
+    return None in there.values()
 
 
 def read_times(text: str | None, statistic: str) -> Times | None:

@@ -11,6 +11,7 @@ from orchestrator.checks.claims import Component, unknown_component
 from orchestrator.checks.component_proof import Proof, proof_flaws
 from orchestrator.checks.components import Flaw, Look, component_flaws, home_files
 from orchestrator.checks.finding import Finding, Subject
+from orchestrator.checks.idle import idle_exceptions
 from orchestrator.checks.trees import Forked, read_fork
 from orchestrator.source.index import Index
 from orchestrator.source.listing import SourceFile
@@ -32,12 +33,13 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     )
     found = [*claimed.flaws, *(_finding(subject, flaw) for flaw in _flaws(subject, claimed, look, forked))]
     judged = with_allowances(subject, forked.tip, found, "components")
+    idle = tuple(idle_exceptions(subject, forked, found, "components"))
     if proof is None:
-        return judged
+        return (*judged, *idle)
     red = {one.component for one in judged if one.allowed is None}  # nothing is proved of what is not there
     sound = [claimed.spec[name] for name in claimed.names if name in claimed.spec and name not in red]
     found += (_finding(subject, flaw) for one in sound for flaw in proof_flaws(subject, look, one, proof))
-    return with_allowances(subject, forked.tip, found, "components")
+    return (*with_allowances(subject, forked.tip, found, "components"), *idle)
 
 
 def _proof(asked: Settings) -> Proof | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.checks.rules import RULES
+from orchestrator.checks.rules import described
 from orchestrator.checks.trials import Trials
 from orchestrator.core.facts import ReviewApproved
 from orchestrator.core.plan import Workstream
@@ -52,6 +52,11 @@ class Subject:
         return self.workstream.name if self.workstream else None
 
 
+def shown(path: str) -> str:
+    """With what no terminal, and no UTF-8, can bear in the notation of a text of Python."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in path)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that is wrong, with the place where a reader finds it.
@@ -71,14 +76,18 @@ class Finding:
     by_file: bool = False
 
     @property
+    def place(self) -> str:
+        """Path and line as they can be printed anywhere."""
+        place = ":".join(str(part) for part in (self.path, self.line) if part is not None)
+        return shown(place)
+
+    @property
     def why(self) -> str:
-        rule = RULES.get(self.rule, RULES.get(self.gate))
-        return rule.why if rule else ""
+        return described(self.rule).why
 
     @property
     def mend(self) -> str:
-        rule = RULES.get(self.rule, RULES.get(self.gate))
-        return rule.mend if rule else ""
+        return described(self.rule).mend
 
     def document(self) -> dict[str, Any]:
         component = {"component": self.component} if self.component else {}

@@ -15,9 +15,11 @@ from orchestrator.checks.unchecked import unchecked
 
 _ERROR = re.compile(r"error: (.*?)(?:  \[([a-z0-9-]+)\])?$")
 _USUAL = ("--strict", ".")
-_FORM = "--show-error-codes --no-color-output --hide-error-context --no-pretty"
+_FORM = "--show-error-codes --no-color-output --hide-error-context --no-pretty --error-summary"
 _CACHE = '--cache-dir "${ORCHESTRATOR_OUT%/*}/mypy-cache"'
 _ERRORS_FOUND = 1
+_SUCCESS = "Success: "
+"""Without it mypy was ended before its end, by a plugin as it may be."""
 
 Fault = tuple[str, int, str, str]
 """Path, line, words and code of an error."""
@@ -50,7 +52,7 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
         if before.broken:
             return (replace(before.broken[0], message=f"on base, {before.broken[0].message}"),)
     found = _new(subject, after.faults, before.faults if before is not None else None)
-    return (*found, *unchecked(subject))
+    return (*found, *unchecked(subject, arguments))
 
 
 def _new(subject: Subject, after: Sequence[Fault], before: Sequence[Fault] | None) -> Iterator[Finding]:
@@ -84,7 +86,8 @@ def _run(subject: Subject, program: str, arguments: tuple[str, ...], commit: str
         for path, line, said in places(text)
         if (match := _ERROR.match(said))
     )
-    if outcome.exit_code == 0 or (outcome.exit_code == _ERRORS_FOUND and found):
+    is_done = outcome.exit_code == 0 and (found or _SUCCESS in text)
+    if is_done or (outcome.exit_code == _ERRORS_FOUND and found):
         return _Run(faults=found)
     stopped = tuple(
         finding(subject, "mypy/broken", f"mypy stopped here: {said}", path, line)

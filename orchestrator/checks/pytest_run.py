@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
+from orchestrator.checks.allowed import with_allowances
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Subject, finding
+from orchestrator.checks.forged import forged
 from orchestrator.checks.junit import NOT_FOUND, Case, CaseEnd, cases_of, pytest_trial
 from orchestrator.checks.left_out import left_out
 from orchestrator.checks.tools import broken
+from orchestrator.checks.trees import read_commit
 from orchestrator.checks.trials import NoVerdict
 
 _FAILED = 1
@@ -26,6 +29,14 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     """Raises:
     NoVerdict: pytest could not be started, or was not done in time.
     """
+    ran = _ran(subject)
+    made_up = tuple(forged(subject))
+    if not made_up:
+        return ran
+    return (*ran, *with_allowances(subject, read_commit(subject, subject.commit), made_up, "pytest"))
+
+
+def _ran(subject: Subject) -> tuple[Finding, ...]:
     asked = Settings(subject, known=("args", "pytest", "skips", "xfails"))
     program, arguments = asked.text("pytest", "pytest"), asked.texts("args")
     listed = {CaseEnd.SKIPPED: asked.texts("skips"), CaseEnd.XFAILED: asked.texts("xfails")}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestrator import __version__
-from orchestrator.checks.rules import RULES
+from orchestrator.checks.rules import described
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -28,14 +28,13 @@ def sarif_document(gates: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rule(name: str) -> dict[str, Any]:
-    known = RULES.get(name)
-    described = {"id": name, "defaultConfiguration": {"level": "error"}}
-    if known is None:
-        return described
-    return described | {
+    known = described(name)
+    return {
+        "id": name,
         "shortDescription": {"text": known.title},
         "fullDescription": {"text": known.why},
         "help": {"text": known.mend},
+        "defaultConfiguration": {"level": "error"},
     }
 
 

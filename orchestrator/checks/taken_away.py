@@ -39,17 +39,17 @@ def without_bodies(content: bytes, aims: Sequence[Aim]) -> str | None:
     module = parse(content)
     if isinstance(module, Fault):
         return None
-    taken = 0
-    for node in list(_outer(module.tree.body)):
-        for aim in aims:
-            if isinstance(node, ast.ClassDef) and node.name == aim.name:
-                taken += _take_methods(node, aim)
-            elif isinstance(node, _FUNCTIONS) and node.name == aim.name:
-                taken += _take(node)
     try:
+        taken = sum(_taken(node, aim) for node in list(_outer(module.tree.body)) for aim in aims)
         return f"{ast.unparse(module.tree)}\n" if taken else None
     except RecursionError:
         return None
+
+
+def _taken(node: ast.stmt, aim: Aim) -> int:
+    if isinstance(node, ast.ClassDef) and node.name == aim.name:
+        return _take_methods(node, aim)
+    return _take(node) if isinstance(node, _FUNCTIONS) and node.name == aim.name else 0
 
 
 def _outer(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:

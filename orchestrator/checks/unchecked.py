@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tomllib
@@ -18,6 +18,7 @@ _COMMENT = re.compile(
     r"""
     ^[ \t]*\#[ \t]*(?: mypy:[ \t]*(?P<said>[^\n]*)
                      | type:[ \t]*ignore[ \t]*(?=\n[ \t]*(?:import|from|"|\#|\n)) )
+    | ^[ \t]*@(?:\w+\.)*no_type_check\b
     """,
     re.MULTILINE | re.VERBOSE,
 )
@@ -34,12 +35,14 @@ Said = Mapping[tuple[str, str], str]
 """By section and key, what a file of settings says."""
 
 
-def unchecked(subject: Subject) -> Iterator[Finding]:
-    """What base itself leaves unchecked is base's choice."""
+def unchecked(subject: Subject, arguments: Sequence[str]) -> Iterator[Finding]:
+    """What base itself leaves unchecked is base's choice. `arguments` may name another file of settings."""
     fork = git.merge_base(subject.git, subject.base, subject.commit) or subject.base
-    changed = [change.path for change in git.changed_paths(subject.git, fork, subject.commit)]
-    asked = [p for p in changed if p.endswith((".py", ".pyi")) or posixpath.basename(p) in _SETTINGS]
-    names = [f"{commit}:{path}" for path in asked if "\n" not in path for commit in (fork, subject.commit)]
+    changes = git.changed_paths(subject.git, fork, subject.commit)
+    changed, named = [change.path for change in changes], frozenset(_settings_in(arguments))
+    yield from _covered(subject, [change.path for change in changes if change.kind == "A"])
+    asked = [p for p in changed if p.endswith((".py", ".pyi")) or _holds_settings(p, named)]
+    names = [f"{commit}:{path}" for path in asked for commit in (fork, subject.commit)]
     contents = git.read_blobs(subject.git, names)
     for path in asked:
         before, after = (
@@ -48,6 +51,24 @@ def unchecked(subject: Subject) -> Iterator[Finding]:
         )
         for line, how in relaxed_lines(path, before, after):
             yield finding(subject, "mypy/relaxed", how, path, line)
+
+
+def _settings_in(arguments: Sequence[str]) -> Iterator[str]:
+    for flag, value in zip(arguments, (*arguments[1:], ""), strict=True):
+        if flag.startswith("--config-file"):
+            yield posixpath.normpath(flag.partition("=")[2] or value)
+
+
+def _holds_settings(path: str, named: frozenset[str]) -> bool:
+    return path in named or posixpath.basename(path) in _SETTINGS
+
+
+def _covered(subject: Subject, added: Sequence[str]) -> Iterator[Finding]:
+    """A stub beside a module: mypy reads that, and never the module."""
+    for stub in (path for path in added if path.endswith(".pyi")):
+        if git.find_entry(subject.git, subject.commit, stub.removesuffix("i")) is not None:
+            text = f"{posixpath.basename(stub)[:-1]} is not checked where this stub stands beside it"
+            yield finding(subject, "mypy/relaxed", text, stub, 1)
 
 
 def relaxed_lines(path: str, before: str, after: str) -> Iterator[tuple[int, str]]:
@@ -60,11 +81,12 @@ def _in_code(path: str, before: str, after: str) -> Iterator[tuple[int, str]]:
     old = {match[0].strip() for match in _COMMENT.finditer(before)}
     for match in _COMMENT.finditer(after):
         said = match["said"]
+        what = "what follows" if "no_type_check" in match[0] and said is None else "this file"
         if match[0].strip() in old or not (said is None or _relaxes_here(said)):
             continue
         yield (
             after.count("\n", 0, match.start()) + 1,
-            f"{match[0].strip()[:60]}: the branch keeps mypy off this file",
+            f"{match[0].strip()[:60]}: the branch keeps mypy off {what}",
         )
 
 
@@ -96,6 +118,8 @@ def _relaxes(key: str, value: str) -> bool:
     said = value.strip().lower()
     if key in _EXCUSES:
         return said not in _NOTHING
+    if key == "plugins":  # one of the branch's own may say whatever it likes
+        return ".py" in said
     if key == "follow_imports":
         return said in {"skip", "silent"}
     return _is_strict(key) and said in _SAYS_NO

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,11 +56,25 @@ def _pre_push(named: Path | None) -> bool:
     branches = pushed(sys.stdin)
     checkout = find_checkout(Path.cwd())
     plan_file = _plan_file(checkout, named)
+    if plan_file is None:
+        return _pre_push_without_plan(branches)
     plan = _plan(checkout, plan_file)
-    if plan is None or plan_file is None:
+    if plan is None:
         return False
     here = Here(plan_file=plan_file, state_paths=checkout.state)
     return _refuse("push", complaints(here, plan, branches))
+
+
+def _pre_push_without_plan(branches: Mapping[str, str]) -> bool:
+    from orchestrator.cli.pre_push import complaints_without_plan
+    from orchestrator.cli.roster import find_roster
+    from orchestrator.errors import UsageError
+
+    try:
+        required = find_roster(None)
+    except UsageError:  # no file requires a branch: there is nothing to hold one against
+        return False
+    return _refuse("push", complaints_without_plan(required, branches))
 
 
 def _plan_file(checkout: Checkout, named: Path | None) -> Path | None:

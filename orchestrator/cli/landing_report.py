@@ -70,9 +70,11 @@ def _place(gate: Document, key: str) -> str:
 
 
 def _finding_lines(findings: Sequence[Document]) -> Iterator[str]:
+    from orchestrator.checks.finding import shown
+
     for finding in findings:
         place = ":".join(str(part) for part in (finding["path"], finding["line"]) if part is not None)
-        where = f"{place}: " if place else ""
+        where = f"{shown(place)}: " if place else ""
         rule = f" [{finding['rule']}]" if "/" in finding["rule"] else ""
         yield f"  {finding['workstream'] or 'the wave'}: {where}{one_line(finding['message'])}{rule}"
         if "allowed" in finding:

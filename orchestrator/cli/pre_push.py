@@ -8,8 +8,10 @@ from dataclasses import replace
 from orchestrator.checks import runs_commands
 from orchestrator.cli.here import Here
 from orchestrator.cli.own_desk import own_desk
-from orchestrator.core.plan import Gate, Plan, Workstream
+from orchestrator.cli.roster import Required
+from orchestrator.core.plan import Gate, Plan, Workstream, WorkstreamName
 from orchestrator.gates import GateVerdict, Outcome, run_gates
+from orchestrator.hooks.forbidden import SPEC_FILE
 
 _HEADS = "refs/heads/"
 _DELETED = "(delete)"
@@ -34,12 +36,35 @@ def complaints(here: Here, plan: Plan, branches: Mapping[str, str]) -> tuple[str
         w.name: replace(w, gates=pushed_gates(w)) for w in plan.workstreams.values() if w.branch in branches
     }
     asked = {name: workstream for name, workstream in asked.items() if workstream.gates}
+    return _gate_complaints(here, plan, asked, branches)
+
+
+def _gate_complaints(
+    here: Here, plan: Plan, asked: Mapping[WorkstreamName, Workstream], branches: Mapping[str, str]
+) -> tuple[str, ...]:
     if not asked:
         return ()
     judged = replace(plan, workstreams={**plan.workstreams, **asked})
     with own_desk(here, judged) as desk:
         verdicts = run_gates(desk, {name: branches[w.branch] for name, w in asked.items()})
     return tuple(line for verdict in verdicts if _blocks(verdict) for line in _lines(verdict))
+
+
+def complaints_without_plan(required: Required, branches: Mapping[str, str]) -> tuple[str, ...]:
+    """Of branches that `.required_branches` or `.branch_specifications.json` names: claims and tests."""
+    from orchestrator.checks.verification import Asked, verify
+    from orchestrator.enforcement.verifying import usual_tests
+
+    plan, specified = required.roster.plan, required.roster.listed.specifications or {}
+    claiming = [name for name in branches if name in specified and (required.folder / SPEC_FILE).is_file()]
+    found = [one for name in claiming for one in verify(Asked(folder=required.folder, branch=name))]
+    lines = [f"components: {one.document()['message']} [{one.flaw.rule}]" for one in found]
+    with own_desk(required.here, plan) as desk:
+        asked: dict[WorkstreamName, Workstream] = {}
+        for w in plan.workstreams.values():
+            tests = usual_tests(desk, branches[w.branch]) if w.branch in branches else None
+            asked |= {w.name: replace(w, gates=(Gate(name="tests", run=tests),))} if tests else {}
+    return (*lines, *_gate_complaints(required.here, plan, asked, branches))
 
 
 def pushed_gates(workstream: Workstream) -> tuple[Gate, ...]:

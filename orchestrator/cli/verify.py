@@ -76,7 +76,7 @@ def _write_specs(plan: Path | None, as_json: bool) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", "name another file") from error
 
@@ -95,17 +95,15 @@ def _tell(found: Verification) -> None:
 
 
 def _branch_lines(branch: BranchVerdict) -> Iterator[str]:
-    from orchestrator.enforcement.documents import place_of
-
     notes = f" ({', '.join(branch.notes)})" if branch.notes else ""
     yield f"{mark(branch.ok)} {branch.branch} {short(branch.commit)}{notes}"
     for finding in branch.findings:
-        place = f"{place_of(finding)}: " if finding.path else ""
+        place = f"{finding.place}: " if finding.path else ""
         yield f"    {place}{one_line(finding.message)} [{finding.rule}]"
         if finding.mend:
             yield f"        to mend it: {one_line(finding.mend)}"
     for finding in branch.suppressed:
-        place = f"{place_of(finding)}: " if finding.path else ""
+        place = f"{finding.place}: " if finding.path else ""
         yield f"    {place}{one_line(finding.message)} [{finding.rule}]"
         yield f"        allowed: {one_line(finding.allowed or '')}"
     yield from (f"    {line}" for line in gate_lines([verdict.document() for verdict in branch.gates]))

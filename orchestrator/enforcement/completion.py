@@ -30,6 +30,7 @@ from orchestrator.hooks.forbidden import claimed_patterns, hits, is_judged
 
 _NOT_DIVERGED = ("independence/not-diverged", "independence/no-own-commits", "independence/no-change")
 _ALIKE = ("independence/identical", "clones/copied")
+_NOTES = ("/not-read", "checks/allowance", "checks/baseline")
 _PATTERN = "components/forbidden-pattern"
 _NO_ELAPSED = "elapsed_s"
 _MOST_SAID = 3
@@ -152,7 +153,7 @@ def _verification(seen: _Seen) -> Box:
     missing = [f"{one.rule}: {one.message}" for one in verdict.findings]
     missing += [one.sentence for one in verdict.gates if not one.ok]
     passed = ", ".join(one.gate for one in verdict.gates) or "no gate runs a command"
-    excused = sum(not one.rule.endswith("/not-read") for one in verdict.suppressed)
+    excused = sum(not one.rule.endswith(_NOTES) for one in verdict.suppressed)
     more = f"; {excused} allowed with a reason" if excused else ""
     return _box("verification passes", missing, f"no finding{more}; {passed}")
 

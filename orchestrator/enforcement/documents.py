@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from orchestrator.checks import Finding
 from orchestrator.enforcement.completion import Checklist
 from orchestrator.enforcement.verifying import BranchVerdict, Verification
 
@@ -63,10 +62,6 @@ def completion_document(lists: Sequence[Checklist]) -> dict[str, Any]:
     }
 
 
-def place_of(finding: Finding) -> str:
-    return ":".join(str(part) for part in (finding.path, finding.line) if part is not None)
-
-
 def report_text(verification: Verification) -> str:
     """The whole report; the same verification gives the same text."""
     return "\n".join(_lines(verification)) + "\n"
@@ -97,7 +92,7 @@ def _lines(verification: Verification) -> Iterator[str]:
     if excused:
         yield from ("", "## What may stay", "")
     for branch, finding in excused:
-        place = f" `{place_of(finding)}`:" if finding.path else ""
+        place = f" `{finding.place}`:" if finding.path else ""
         yield f"- `{_cell(branch.branch)}` [{finding.rule}]{place} {_cell(finding.message)}"
         yield f"  - allowed: {_cell(finding.allowed or '')}"
 
@@ -112,7 +107,7 @@ def _verdict(branch: BranchVerdict) -> str:
 def _section(branch: BranchVerdict) -> Iterator[str]:
     yield from ("", f"## `{_cell(branch.branch)}`", "")
     for finding in branch.findings:
-        place = f" `{place_of(finding)}`:" if finding.path else ""
+        place = f" `{finding.place}`:" if finding.path else ""
         yield f"- [{finding.rule}]{place} {_cell(finding.message)}"
         if finding.why:
             yield f"  - why: {finding.why}; to mend it: {finding.mend}"
@@ -120,7 +115,7 @@ def _section(branch: BranchVerdict) -> Iterator[str]:
         if not verdict.ok:
             yield f"- gate {_cell(verdict.sentence)}"
             yield from (
-                f"  - `{place_of(one)}` {_cell(one.message)}" if one.path else f"  - {_cell(one.message)}"
+                f"  - `{one.place}` {_cell(one.message)}" if one.path else f"  - {_cell(one.message)}"
                 for one in verdict.findings
             )
 

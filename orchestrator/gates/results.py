@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator import git
 from orchestrator.agent.files import load_json, write_json
 from orchestrator.checks import CHECKS, Finding, Subject, require_check, runs_commands
+from orchestrator.checks.finding import shown
 from orchestrator.checks.trials import Trials
 from orchestrator.codec import build, plain_fields
 from orchestrator.core.gating import Outcome
@@ -114,7 +115,7 @@ def checked(home: Home, job: Job, gate: Gate, trials: Trials | None = None) -> G
 
 
 def _summary(findings: Sequence[Finding]) -> str:
-    said = [f"{one.path}: {one.message}" if one.path else one.message for one in findings]
+    said = [f"{shown(one.path)}: {one.message}" if one.path else one.message for one in findings]
     more = len(said) - _FINDINGS_SUMMED
     return "; ".join([*said[:_FINDINGS_SUMMED], *([f"and {more} more"] if more > 0 else [])])
 

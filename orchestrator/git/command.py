@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
@@ -92,6 +92,11 @@ class Git:
     def text(self, *arguments: str, **options: Any) -> str:
         """Standard output without its last line end."""
         return self.run(*arguments, **options).stdout.removesuffix("\n")
+
+    @property
+    def literal(self) -> Git:
+        """The same, where a path means itself: `:` at its beginning and `*` are letters like others."""
+        return replace(self, environment={**self.environment, "GIT_LITERAL_PATHSPECS": "1"})
 
     def _execute(self, arguments: Sequence[str], istream: BinaryIO | None, timeout_s: float) -> Output:
         executor = _executor()  # before anything else of GitPython is imported

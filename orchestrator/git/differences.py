@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.git.command import Git
 
 _PLAIN = ("-r", "--no-renames", "--diff-algorithm=myers", "--no-ext-diff", "--no-textconv", "--no-color")
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_ESCAPED = re.compile(r"\\([0-7]{3}|.)")
+_ESCAPES = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,27 @@ def staged_lines(git: Git, old: str, paths: Collection[str]) -> tuple[AddedLine,
     """The lines of these paths that the index has and `old` lacks; a file that only moved has none."""
     if not paths:
         return ()
-    patch = git.run(
+    lines = _staged_patch(git, old)
+    if any(line.startswith("Binary files ") for line in lines):
+        lines += _staged_patch(git, old, "--text", within=_kept_back(git, old, paths))
+    return tuple(line for line in _additions(lines) if line.path in paths)
+
+
+def _staged_patch(git: Git, old: str, *options: str, within: Sequence[str] = ("",)) -> list[str]:
+    if not within:
+        return []
+    return git.literal.run(
         "-c", "core.quotePath=false", "diff-index", "--cached", *_PLAIN, "--find-renames", "-p", "-U0",
-        "--no-indent-heuristic", "--src-prefix=a/", "--dst-prefix=b/", old, "--",
-    ).stdout  # fmt: skip
-    return tuple(line for line in _additions(patch.split("\n")) if line.path in paths)
+        "--no-indent-heuristic", "--src-prefix=a/", "--dst-prefix=b/", *options, old, "--",
+        *filter(None, within),
+    ).stdout.split("\n")  # fmt: skip
+
+
+def _kept_back(git: Git, old: str, paths: Collection[str]) -> list[str]:
+    """Python files that show no lines: `.gitattributes` calls them binary, or a byte in them looks so."""
+    fields = git.run("diff-index", "--cached", *_PLAIN, "-z", "--numstat", old, "--").fields()
+    rows = (field.split("\t", 2) for field in fields)
+    return [path for added, _, path in rows if added == "-" and path in paths and path.endswith(".py")]
 
 
 def _additions(lines: list[str]) -> Iterator[AddedLine]:
@@ -82,6 +100,11 @@ def _additions(lines: list[str]) -> Iterator[AddedLine]:
 
 
 def _path(name: str) -> str:
-    """Without its prefix; git puts one with a tab, a quote or a line end into quotes."""
-    quoted = name.startswith('"')
-    return name.rstrip("\t").strip('"' if quoted else "").removeprefix("b/")
+    """Without its prefix; git puts one with a quote, a backslash or a control character into quotes."""
+    if name.startswith('"'):
+        return _ESCAPED.sub(_unescaped, name[1:-1]).removeprefix("b/")
+    return name.rstrip("\t").removeprefix("b/")
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return _ESCAPES.get(match[1]) or (chr(int(match[1], 8)) if match[1].isdigit() else match[1])

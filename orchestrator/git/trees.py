@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.git.command import Git
+
+_LINE_BYTES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,22 @@ def tree_entries(
 ) -> tuple[TreeEntry, ...]:
     """What lies at the top of a tree, or exactly at `paths`; with `recursive` every file below."""
     options = [*(["-r"] if recursive else []), *(["-l"] if sizes else [])]
-    fields = git.run("ls-tree", "-z", "--full-tree", *options, treeish, "--", *paths).fields()
-    return tuple(_tree_entry(field) for field in fields)
+    found: list[TreeEntry] = []
+    for some in _portions(paths):
+        fields = git.literal.run("ls-tree", "-z", "--full-tree", *options, treeish, "--", *some).fields()
+        found += map(_tree_entry, fields)
+    return tuple(found)
+
+
+def _portions(paths: Sequence[str]) -> Iterator[Sequence[str]]:
+    """So many at once as one command line bears."""
+    start = length = 0
+    for position, path in enumerate(paths):
+        length += len(path.encode("utf-8", "surrogateescape")) + 1
+        if length > _LINE_BYTES:
+            yield paths[start:position]
+            start, length = position, len(path)
+    yield paths[start:]
 
 
 def _tree_entry(field: str) -> TreeEntry:
@@ -64,11 +80,17 @@ def read_blobs(git: Git, names: Sequence[str]) -> dict[str, bytes]:
     """The contents of blobs, named by id or as `COMMIT:PATH`, in one call; a missing one has no entry."""
     if not names:
         return {}
-    text = git.run("cat-file", "--batch", "--buffer", stdin="".join(f"{name}\n" for name in names)).stdout
+    ends, end_of_name = (["-z"], "\0") if any("\n" in name for name in names) else ([], "\n")
+    asked = "".join(f"{name}{end_of_name}" for name in names)
+    text = git.run("cat-file", "--batch", "--buffer", *ends, stdin=asked).stdout
     answer = text.encode("utf-8", "surrogateescape")
     found: dict[str, bytes] = {}
     position = 0
     for name in names:
+        missing = f"{name} missing\n".encode("utf-8", "surrogateescape")
+        if answer.startswith(missing, position):
+            position += len(missing)
+            continue
         end = answer.index(b"\n", position)
         head = answer[position:end].rsplit(b" ", 2)
         position = end + 1

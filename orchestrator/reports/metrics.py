@@ -124,10 +124,9 @@ def names_of_tests(source: str) -> tuple[str, ...]:
     """Qualified names of pytest's functions and methods; none of a text that is no Python."""
     try:
         with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse(source)
+            return tuple(_named(ast.parse(source).body, ""))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
-    return tuple(_named(tree.body, ""))
 
 
 def _named(body: Sequence[ast.stmt], prefix: str) -> Iterator[str]:

@@ -15,7 +15,8 @@ from orchestrator.source.liveness import docstring
 from orchestrator.source.parsing import Module
 
 _ALLOWS = re.compile(
-    r"#\s*orchestrator:\s*allow\b[ \t]*(?P<rule>[\w./-]*)[ \t]*(?:because\b[ \t]*(?P<reason>.*))?"
+    r"#\s*orchestrator:\s*allow\b[ \t]*(?P<rule>(?!because\b)[\w./-]*)[ \t]*"
+    r"(?:because\b[ \t]*(?P<reason>.*))?"
 )
 _HASHES = re.compile("#+")
 

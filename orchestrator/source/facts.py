@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-EDITION = 6
+EDITION = 7
 """Raised when what is read out of a file changes: remembered facts of another edition are forgotten."""
 
 

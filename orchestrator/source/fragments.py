@@ -16,7 +16,7 @@ from typing import NamedTuple
 from orchestrator.source.liveness import docstring
 from orchestrator.source.naming import words_of
 from orchestrator.source.nodes import Nodes, fields_without
-from orchestrator.source.parsing import Fault, Module, parse
+from orchestrator.source.parsing import TOO_DEEP, Fault, Module, parse
 
 FORM = 2
 """Raised when a fragment of the same code changes."""
@@ -71,8 +71,8 @@ def fragments_in(module: Module | Fault) -> Fragments:
         return Fragments(fault=module.reason)
     try:
         return Fragments(fragments=tuple(_Reader(module).fragments()))
-    except RecursionError:
-        return Fragments(fault="nested too deeply to be read")
+    except (RecursionError, MemoryError):
+        return Fragments(fault=TOO_DEEP)
 
 
 class _Reader:

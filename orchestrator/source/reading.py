@@ -19,7 +19,7 @@ from orchestrator.source.fragments import fragments_in
 from orchestrator.source.index import Index
 from orchestrator.source.listing import Listing
 from orchestrator.source.outline import outline
-from orchestrator.source.parsing import Fault, Module, parse
+from orchestrator.source.parsing import TOO_DEEP, Fault, Module, parse
 from orchestrator.source.shape import shape
 
 _WORTH_PROCESSES = 600
@@ -113,7 +113,9 @@ def _facts_in(module: Module | Fault, families: Sequence[Signs]) -> Facts:
     try:
         return _facts(module, families)
     except (RecursionError, MemoryError):
-        return Facts(fault="nested too deeply to be read")
+        return Facts(fault=TOO_DEEP)
+    except Exception as error:  # noqa: BLE001  whoever writes such a file must not stop the checks of others
+        return Facts(fault=f"the reader fails on it ({type(error).__name__}: {error})"[:200])
 
 
 def _facts(module: Module, families: Sequence[Signs]) -> Facts:
@@ -123,13 +125,19 @@ def _facts(module: Module, families: Sequence[Signs]) -> Facts:
         code_lines=code_lines(module),
         shape=digest,
         shape_size=size,
-        signs=tuple(sign for family in families for sign in _shown(family, module)),
+        signs=tuple(_signs(module, families)),
         allowances=allowances(module),
     )
 
 
-def _shown(family: Signs, module: Module) -> list[Sign]:
-    try:
-        return list(family(module))
-    except RecursionError:  # an expression too deep to be followed shows nothing
-        return []
+def _signs(module: Module, families: Sequence[Signs]) -> Iterator[Sign]:
+    """What is too deep to be followed might hide anything: that is a sign of its own."""
+    is_whole = True
+    for family in families:
+        try:
+            yield from list(family(module))
+        except RecursionError:
+            is_whole = False
+    if not is_whole:
+        text = "an expression is nested too deeply to be followed"
+        yield Sign("redflags/unreadable", 0, text, text)

@@ -48,6 +48,14 @@ def test_tests_prose_and_reasoned_exceptions_may_hold_a_pattern(hooked: Project)
     assert answer.code == 0, answer.err
 
 
+def test_a_file_that_git_shows_no_lines_of_is_judged(hooked: Project) -> None:
+    stage(hooked, branch1_s___gitattributes="*.py binary\n")
+    hidden = commit(hooked, **{'branch1_s_a"b\t__py': f"{MODEL}# fake magvit\n"})
+    assert hidden.code == 1 and 'branch1/a"b\t.py:4: the forbidden pattern' in hidden.err
+    shown = commit(hooked, branch1_s___gitattributes="")
+    assert shown.code == 1 and 'branch1/a"b\t.py:4: the forbidden pattern' in shown.err
+
+
 def test_a_file_outside_the_branchs_own_paths_is_refused_and_its_fragment_is_not(hooked: Project) -> None:
     answer = commit(hooked, a__txt="other\n", changelog__d_s_i3d__md="- ours\n")
     assert answer.code == 1 and "a.txt: is outside the branch's own paths (branch1/)" in answer.err

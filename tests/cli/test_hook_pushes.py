@@ -50,6 +50,19 @@ def test_a_branch_goes_out_with_its_component_and_green_tests_and_not_without(
     assert answer.code == 0 and "tests of i3d: green (cached)" in answer.err
 
 
+def test_without_a_plan_the_files_say_what_a_branch_must_hold(project: Project, remote: Path) -> None:
+    install(project)
+    git(project, "rm", "--quiet", "waves.yaml")
+    claims = '{"work/i3d": {"components": ["MAGVIT"], "description": "an encoder"}}'
+    assert commit(project, __branch_specifications__json=claims, Makefile="test:\n\ttest -e m.py\n").code == 0
+    answer = git(project, "push", str(remote), "work/i3d")
+    assert answer.code == 1 and "work/i3d: no class MAGVIT is defined" in answer.err
+    assert "work-i3d: tests is red" in answer.err and refs(remote) == ""
+    assert commit(project, m__py=MODEL).code == 0
+    answer = git(project, "push", str(remote), "work/i3d", "main")
+    assert answer.code == 0 and refs(remote).split() == ["main", "work/i3d"], answer.err
+
+
 def test_unplanned_branches_tags_and_deletions_go_out_unseen(project: Project, remote: Path) -> None:
     install(project)
     git(project, "tag", "v1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.checks.sarif import sarif_document
+from orchestrator.checks.tdd.branch import branch_between
 from orchestrator.gates import GateVerdict, gates_document, run_gates, run_workstream_gates
 from orchestrator.source import reading
 from tests.support.landing import Scene, gate, scene_fixture, workstream
@@ -131,8 +133,24 @@ def test_an_exception_needs_a_reason(scene: Scene) -> None:
     given = "# orchestrator: allow fake-name because it is the name of the paper\nclass FakeNet:\n    x = 1\n"
     allowed = verdict_of(scene, "redflags", {"net.py": given})
     assert (allowed.ok, [f.allowed for f in allowed.suppressed]) == (True, ["it is the name of the paper"])
+    nameless = verdict_of(scene, "redflags", {"net.py": "# orchestrator: allow because of tests\n"})
+    assert [f.message for f in nameless.findings] == ["an exception without a rule"]
     in_string = "TEXT = '# orchestrator: allow fake-name because no comment'\nclass FakeNet:\n    x = 1\n"
     assert rules(verdict_of(scene, "redflags", {"net.py": in_string})) == ["redflags/fake-name"]
+
+
+def test_an_exception_that_covers_nothing_is_told_and_blocks_nobody(scene: Scene) -> None:
+    old = "class FakeNet:  # orchestrator: allow fake-name because of the paper\n    x = 1\n"
+    entry = "- {rule: redflags/fake-name, path: '*', reason: of old}\n"
+    scene.repo.commit_files("old", {"old.py": old, ".orchestrator-baseline.yaml": entry})
+    idle = "# orchestrator: allow fake-name because of nothing\nx = 1\n"
+    entries = f"{entry}- {{rule: redflags/placeholder, path: 'net*', reason: of nothing}}\n"
+    files = {"old.py": f"{old}\n\ny = 2\n", "net.py": idle, ".orchestrator-baseline.yaml": entries}
+    found = verdict_of(scene, "redflags", files)
+    assert (found.ok, [(f.rule, f.path, f.line) for f in found.suppressed]) == (
+        True,
+        [("checks/allowance", "net.py", 1), ("checks/baseline", ".orchestrator-baseline.yaml", 2)],
+    )
 
 
 def test_the_list_of_known_findings(scene: Scene) -> None:
@@ -170,6 +188,12 @@ def test_nothing_in_a_tree_stops_the_checks(scene: Scene) -> None:
         "two.py": "print 'old'\n",
         "deep.py": f"x = {'(' * 300}1{')' * 300}\n",
         "long.py": f"x = {' + '.join(['1'] * 20000)}\n",
+        "followed.py": f"class FakeNet:\n    x = 1\n\n\njson.dump({{'acc': {' + '.join(['1'] * 990)}}}, f)\n",
+        "number.py": f"x: {'int'} = 0x{'f' * 9000}\n\n\ndef encode(y):\n    return 0x{'f' * 9000}\n",
+        "codec.py": "# coding: undefined\n",
+        "null.py": "x = 1\0\n",
+        "new\nline.py": "def f():\n",
+        ":colon.py": "def f():\n",
         "vendor/other.py": "class FakeNet: pass\n",
         "made_pb2.py": "class FakeNet: pass\n",
         "notes.ipynb": "{}",
@@ -180,15 +204,21 @@ def test_nothing_in_a_tree_stops_the_checks(scene: Scene) -> None:
     scene.work("a", files)
     worktree = scene.worktrees / "a"
     (worktree / "latin.py").write_bytes(b"x = '\xe9'\n")
+    (worktree / os.fsdecode(b"bytes\xff.py")).write_text("def f():\n")
     (worktree / "out.py").symlink_to("/etc/hostname")
     scene.repo.git("add", ".", cwd=worktree)
     scene.repo.git("commit", "--quiet", "-m", "odd files", cwd=worktree)
     tip = scene.tip("p/a")
-    desk = scene.desk(workstream("a", gate("redflags")))
-    (verdict,) = run_workstream_gates(desk, desk.plan.workstream("a"), tip)
-    found = {finding.path for finding in verdict.findings}
-    assert found == {"two.py", "deep.py", "long.py", "latin.py"}
-    assert set(rules(verdict)) == {"redflags/unreadable"}
+    desk = scene.desk(workstream("a", gate("redflags"), gate("clones"), gate("independence")))
+    verdict, *_ = run_workstream_gates(desk, desk.plan.workstream("a"), tip)
+    found = {finding.path for finding in verdict.findings if finding.rule == "redflags/unreadable"}
+    unread = {"two.py", "deep.py", "long.py", "followed.py", "codec.py", "null.py", "latin.py"}
+    assert found == unread | {"new\nline.py", ":colon.py", "bytes\udcff.py"}
+    others = {(f.rule, f.path) for f in verdict.findings if f.rule != "redflags/unreadable"}
+    assert others == {("redflags/fake-name", "followed.py"), ("redflags/constant-answer", "number.py")}
+    assert {one.place for one in verdict.findings} >= {"new\\nline.py:1", "bytes\\udcff.py:1"}
+    branch = branch_between(desk.home.git, scene.repo.git("rev-parse", "main"), tip, ())
+    assert {":colon", "new\nline"} <= branch.added
     assert {(f.rule, f.path): f.message for f in verdict.suppressed} == {
         ("redflags/not-read", "big.py"): "is larger than 2 MiB",
         ("redflags/not-read", "made_pb2.py"): "is generated",

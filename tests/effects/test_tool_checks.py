@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.checks.forged import signs_in
 from orchestrator.checks.unchecked import relaxed_lines
 from tests.support.landing import Desk, Scene, scene_fixture
 from tests.support.trials import check_gate, one, stream, verdict
@@ -80,6 +81,58 @@ def test_a_suite_that_passes_is_green_unless_pytest_says_otherwise(scene: Scene)
     assert one(verdict(scene, desk_of(scene, "pytest"))).rule == "pytest/no-report"
 
 
+REPORT = "import pytest\n\n\n@pytest.hookimpl(hookwrapper=True)\ndef pytest_runtest_makereport(item, call):\n"
+REPORT += "    out = yield\n    report = out.get_result()\n    "
+HOOK = "def pytest_{}:\n    {}\n"
+FORGED = [
+    (REPORT + "report.outcome = 'passed'\n", 8),
+    (REPORT + "setattr(report, 'outcome', 'passed')\n", 8),
+    (REPORT + "call.excinfo = None\n", 8),
+    (REPORT + "out.force_result(report)\n", 8),
+    (REPORT + "item.report = report\n", 0),
+    (REPORT + "report.outcome = 'failed'\n    item.outcome = report.outcome\n", 0),
+    (HOOK.format("pyfunc_call(pyfuncitem)", "return True"), 2),
+    (HOOK.format("pyfunc_call(pyfuncitem)", "run(pyfuncitem.obj)\n    return True"), 0),
+    (HOOK.format("runtest_protocol(item, nextitem)", "return nextitem is None or True"), 2),
+    (HOOK.format("runtest_call(item)", "try:\n        yield\n    except Exception:\n        return None"), 4),
+    (HOOK.format("runtest_call(item)", "try:\n        yield\n    except Exception:\n        raise"), 0),
+    (HOOK.format("sessionfinish(session)", "import os\n    os._exit(0)"), 3),
+    (HOOK.format("unconfigure(config)", "import os\n    os._exit(0)"), 0),
+    (HOOK.format("configure(config)", "import _pytest.python\n    _pytest.python.Function.runtest = len"), 3),
+    ("import pytest\npytest.Function.runtest = len\n", 2),
+    ("from _pytest.python import Function as F\nF.runtest = len\n", 2),
+    ("import unittest\nunittest.TestCase.maxDiff = None\n", 0),
+    ("import unittest\nunittest.TestCase.assertEqual = len\n", 2),
+    ("import pytest\n\n\ndef test_x(monkeypatch):\n    pytest.Function.x = 1\n", 0),
+    ("import os\n\nPLACE = os.environ['ORCHESTRATOR_OUT']\n", 3),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), FORGED)
+def test_code_that_speaks_for_the_tests_is_seen(text: str, line: int) -> None:
+    assert [at for at, _ in signs_in(text.encode())] == ([line] if line else [])
+
+
+def test_a_report_that_the_branch_makes_itself_is_no_pass(scene: Scene) -> None:
+    scene.work("a", {"test_x.py": "def test_x():\n    assert False\n", "conftest.py": FORGED[0][0]})
+    found = one(verdict(scene, desk_of(scene, "pytest")))
+    assert (found.rule, found.path, found.line) == ("pytest/forged", "conftest.py", 8)
+    reason = "    # orchestrator: allow pytest/forged because the paper's own runner\n    report.outcome"
+    scene.work("a", {"conftest.py": FORGED[0][0].replace("    report.outcome", reason)})
+    assert verdict(scene, desk_of(scene, "pytest")).is_green
+    edits = (
+        "import atexit\nimport re\nimport sys\nfrom pathlib import Path\n\n\n@atexit.register\ndef last():\n"
+    )
+    edits += "    path = Path(next(a for a in sys.argv if 'junit-xml' in a).partition('=')[2])\n"
+    edits += "    path.write_text(re.sub('<failure.*?</failure>', '', path.read_text(), flags=re.DOTALL))\n"
+    scene.work("a", {"conftest.py": edits, "pluggy.py": "raise SystemExit(0)\n"})
+    found_rules = {f.rule for f in verdict(scene, desk_of(scene, "pytest")).findings}
+    assert found_rules == {"pytest/forged", "pytest/no-report"}
+    scene.repo.git("rm", "-q", "pluggy.py", cwd=scene.worktrees / "a")
+    scene.repo.git("commit", "-qm", "without", cwd=scene.worktrees / "a")
+    assert one(verdict(scene, desk_of(scene, "pytest"))).rule == "pytest/no-report"
+
+
 def test_mypy_counts_errors_before_and_after(scene: Scene) -> None:
     scene.repo.commit_files("old", {"old.py": "def f(x: int) -> str:\n    return x\n"})
     scene.work(
@@ -107,6 +160,18 @@ def test_mypy_that_is_told_to_look_away_is_no_pass(scene: Scene) -> None:
     scene.work("a", {"new.py": f"# mypy: ignore-errors\n{bad}", "kept.py": "# mypy: ignore-errors\nx = 2\n"})
     found = one(verdict(scene, desk_of(scene, "mypy")))
     assert (found.rule, found.path, found.line) == ("mypy/relaxed", "new.py", 1)
+    ends = "import os\n\nprint('Found nothing')\nos._exit(0)\n"
+    conf = "[mypy]\nstrict = True\n[mypy-new]\nignore_errors = True\n"
+    stub = "def g() -> int: ...\n"
+    scene.work("a", {"new.py": bad, "kept.py": "# mypy: ignore-errors\nx = 1\n", "new.pyi": stub})
+    scene.work("a", {"conf/own.ini": conf, "ends.ini": "[mypy]\nplugins = ends.py\n", "ends.py": ends})
+    told = verdict(scene, desk_of(scene, "mypy", args=["--config-file", "conf/own.ini", "new.py"]))
+    places = [(f.rule, f.path, f.line) for f in told.findings]
+    assert places == [("mypy/relaxed", "new.pyi", 1), ("mypy/relaxed", "conf/own.ini", 4)]
+    assert (
+        one(verdict(scene, desk_of(scene, "mypy", args=["--config-file=ends.ini", "."]))).rule
+        == "mypy/broken"
+    )
 
 
 RELAXED = [
@@ -125,6 +190,10 @@ RELAXED = [
     ("pyproject.toml", "[tool.mypy]\nexclude = ['a']\n", "[tool.mypy]\nexclude = ['a']\nstrict = true\n", 0),
     ("pyproject.toml", "", "[tool.mypy]\nfollow_imports = 'skip'\n", 2),
     ("pyproject.toml", "", "[tool.mypy\n", 0),
+    ("pyproject.toml", "", "[tool.mypy]\nplugins = ['ours/plug.py']\n", 2),
+    ("pyproject.toml", "", "[tool.mypy]\nplugins = ['pydantic.mypy']\n", 0),
+    ("new.py", "", "import typing\n@typing.no_type_check\ndef f(): ...\n", 2),
+    ("conf/strict.ini", "[mypy]\nstrict = True\n", "[mypy]\nstrict = False\n", 2),
 ]
 
 

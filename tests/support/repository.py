@@ -61,7 +61,7 @@ class Repository:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         if files:
-            self.git("add", "--", *files, cwd=cwd)
+            self.git("--literal-pathspecs", "add", "--", *files, cwd=cwd)
         self.git("commit", "--quiet", "--allow-empty", "-m", message, cwd=cwd)
         return self.git("rev-parse", "HEAD", cwd=cwd)
 

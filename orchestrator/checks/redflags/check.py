@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 from orchestrator.checks.allowed import with_allowances
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.claimed import claimed_components
 from orchestrator.checks.claims import Component
 from orchestrator.checks.finding import Finding, Subject, finding
+from orchestrator.checks.idle import idle_exceptions
 from orchestrator.checks.redflags.families import signs_of
 from orchestrator.checks.redflags.passed_over import passed_over
 from orchestrator.checks.redflags.services import asks_injected, is_network, reaches_model, service_of
@@ -36,7 +38,9 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     claims = _claim_findings(subject, forked.tip.index)
     found += [one for one in claims if (one.rule, one.path, one.line) not in told]
     found += _not_read(subject, forked)
-    return with_allowances(subject, forked.tip, found, "redflags")
+    judged = with_allowances(subject, forked.tip, found, "redflags")
+    of_file = partial(_of_file, subject, forked.tip.index)
+    return (*judged, *idle_exceptions(subject, forked, found, "redflags", of_file))
 
 
 def _not_read(subject: Subject, forked: Forked) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from orchestrator.checks.allowed import with_allowances
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Subject, finding
+from orchestrator.checks.forged import forged
 from orchestrator.checks.tdd.branch import read_branch
 from orchestrator.checks.tdd.coverage import coverage_findings
 from orchestrator.checks.tdd.evidence import evidence_findings
@@ -41,6 +42,7 @@ def _findings(subject: Subject) -> Iterator[Finding]:
         yield from red_findings(subject, branch, red)
         yield from hollow_findings(subject, branch, red, program)
         yield from green_findings(subject, branch, green)
+        yield from forged(subject)
     else:
         yield finding(subject, "tdd/no-tests", "the branch neither adds nor changes a test")
     yield from weakened_findings(subject, branch, steps, program)

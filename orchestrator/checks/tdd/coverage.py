@@ -73,7 +73,10 @@ def _statements(text: str) -> int:
     module = parse(text.encode())
     if isinstance(module, Fault):
         return 0
-    return len({node.lineno for node in _running(module.tree.body)})
+    try:
+        return len({node.lineno for node in _running(module.tree.body)})
+    except RecursionError:
+        return len({node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.stmt)})
 
 
 def _running(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
