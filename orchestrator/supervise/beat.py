@@ -10,7 +10,7 @@ import stat
 import time
 
 from .fence import is_anothers
-from .records import leads_out, overwrite, read_json, replace_file, replace_json, use_reserve
+from .records import held_results, leads_out, overwrite, read_json, replace_file, replace_json, use_reserve
 from .written import is_from_before
 
 TYPE_CHECKING = False
@@ -57,15 +57,14 @@ class Heartbeat:
         }
         if self.log_error:
             content["log_error"] = self.log_error
-        results = self._spec.results
-        if results and leads_out(results, self._spec.cwd):
-            content["results_error"] = "results lead out of the working directory"
-            results = None
-        _write(self._spec.state, {**content, "memory_kills": self.memory_kills})
-        if results:
-            with contextlib.suppress(OSError):
-                replace_json(f"{results}/heartbeat.json", content)
-            _append_line(f"{results}/HEARTBEAT.txt", self._line())
+        with held_results(self._spec.results, self._spec.cwd) as results:
+            if results is None and leads_out(self._spec.results, self._spec.cwd):
+                content["results_error"] = "results lead out of the working directory"
+            _write(self._spec.state, {**content, "memory_kills": self.memory_kills})
+            if results:
+                with contextlib.suppress(OSError):
+                    replace_json(f"{results}/heartbeat.json", content)
+                _append_line(f"{results}/HEARTBEAT.txt", self._line())
         return now + self._spec.beat_s
 
     def _line(self) -> str:

@@ -16,7 +16,7 @@ from .loop import READ, Loop
 from .records import (
     ExitRecord,
     boot_id,
-    leads_out,
+    held_results,
     read_json,
     replace_json,
     reserve,
@@ -144,9 +144,9 @@ class Supervisor:
             reserve(f"{self.spec.state}/{name}")
         self.written.begin()
         self._announce()
-        if self.spec.results and not leads_out(self.spec.results, self.spec.cwd):
-            with contextlib.suppress(OSError):
-                os.unlink(f"{self.spec.results}/exit.json")  # of the attempt before
+        with held_results(self.spec.results, self.spec.cwd) as results, contextlib.suppress(OSError):
+            if results:
+                os.unlink(f"{results}/exit.json")  # of the attempt before
 
     def _start(self) -> None:
         self.log.write(b"")  # there is a log from the start

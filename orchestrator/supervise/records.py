@@ -14,7 +14,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
 READ_LIMIT_BYTES = 64 * 1024
@@ -70,14 +70,36 @@ _BLANK_EXIT: Mapping[str, Any] = {
 }
 
 
-def leads_out(results: str, cwd: str) -> bool:
+def leads_out(results: str | None, cwd: str) -> bool:
     """Whether links make `results`, which lies in `cwd`, something outside: there we write nothing.
 
     Results that never were to lie in `cwd` are where they are meant to be.
     """
-    if not _is_below(os.path.abspath(results), os.path.abspath(cwd)):
+    if not results or not _is_below(os.path.abspath(results), os.path.abspath(cwd)):
         return False
     return not _is_below(os.path.realpath(results), os.path.realpath(cwd))
+
+
+@contextlib.contextmanager
+def held_results(results: str | None, cwd: str) -> Iterator[str | None]:
+    """A path that goes on to be the folder `results` is now, whatever link takes its place meanwhile.
+
+    None where there is no such folder, or `leads_out` is true of it.
+    """
+    try:
+        descriptor = os.open(results or "", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        yield None
+        return
+    try:
+        held = f"/proc/self/fd/{descriptor}"
+        if not os.path.isdir(held):  # noqa: PTH112 - no Linux
+            held = results or ""
+        meant = _is_below(os.path.abspath(results or ""), os.path.abspath(cwd))
+        inside = _is_below(os.path.realpath(held), os.path.realpath(cwd))
+        yield held if inside or not meant else None
+    finally:
+        os.close(descriptor)
 
 
 def _is_below(path: str, folder: str) -> bool:
@@ -124,9 +146,9 @@ def write_exit(state: str, results: str | None, cwd: str, record: ExitRecord) ->
     for name in ("exit.json", "heartbeat.json"):
         with contextlib.suppress(OSError):
             os.unlink(f"{state}/{name}.reserve")
-    if results and not leads_out(results, cwd) and _is_latest(results, record.launch):
-        with contextlib.suppress(OSError):
-            replace_json(f"{results}/exit.json", content)
+    with held_results(results, cwd) as folder, contextlib.suppress(OSError):
+        if folder and _is_latest(folder, record.launch):
+            replace_json(f"{folder}/exit.json", content)
 
 
 def _is_latest(results: str, launch: str) -> bool:

@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.supervise import is_running, request_stop, settle, stop
 from orchestrator.supervise.command import only_program, shell_argv
+from orchestrator.supervise.records import held_results
 from tests.support.eventually import eventually
 from tests.support.supervised import SUPERVISE, Launch, read
 
@@ -279,6 +280,20 @@ def test_no_copy_leaves_the_worktree_through_a_link(launch: Launch, tmp_path: Pa
     assert stop(launched.state, 5) is not None
     assert launched.exit()["cause"] == ("supervisor-lost" if killed else "stopped")
     assert {path.name: path.read_text() for path in outside.iterdir()} == {"exit.json": "another's"}
+
+
+def test_a_folder_that_is_held_stays_that_folder(tmp_path: Path) -> None:
+    outside, results = tmp_path / "outside", tmp_path / "inside" / "results"
+    outside.mkdir()
+    results.mkdir(parents=True)
+    with held_results(str(results), str(results.parent)) as folder:
+        results.rename(results.with_name("gone"))
+        results.symlink_to(outside)
+        Path(f"{folder}/beat").write_text("late")
+    assert (results.with_name("gone") / "beat").read_text() == "late"
+    assert not list(outside.iterdir())
+    with held_results(str(results), str(results.parent)) as folder:
+        assert folder is None
 
 
 def test_stop_kills_what_ignores_it(launch: Launch) -> None:
