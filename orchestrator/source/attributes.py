@@ -10,6 +10,19 @@ from orchestrator.source.naming import dotted, tail
 from orchestrator.source.nodes import statements, walk
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_GROWING = (ast.List, ast.Dict, ast.Set)
+_CHANGES = {
+    "append",
+    "extend",
+    "add",
+    "insert",
+    "update",
+    "pop",
+    "setdefault",
+    "clear",
+    "remove",
+    "appendleft",
+}
 
 
 def constants_of(body: Sequence[ast.stmt]) -> Iterator[str]:
@@ -52,12 +65,13 @@ def _tables(node: ast.ClassDef) -> frozenset[str]:
         written |= {name: written.get(name, 0) + 1 for name in names}
     if not written:
         return frozenset()
-    looked = set(map(id, _looked_up(node)))
+    looked = set(map(id, _looked_up(node))) - set(map(id, _grown(node)))
+    elsewhere: set[str] = set()
     for one in (n for n in walk(node) if isinstance(n, ast.Attribute) and n.attr in written):
         if isinstance(one.ctx, ast.Load) and id(one) not in looked:
-            written[one.attr] = 0
+            elsewhere.add(one.attr)
         written[one.attr] -= isinstance(one.ctx, ast.Store)
-    return frozenset(f"self.{name}" for name, left in written.items() if left == 0)
+    return frozenset(f"self.{name}" for name, left in written.items() if not left and name not in elsewhere)
 
 
 def _looked_up(node: ast.ClassDef) -> Iterator[ast.expr]:
@@ -71,6 +85,14 @@ def _looked_up(node: ast.ClassDef) -> Iterator[ast.expr]:
                 yield from values
             case ast.Call(func=func, args=values) if tail(func) in {"len", "choice", "enumerate", "sorted"}:
                 yield from values
+
+
+def _grown(node: ast.ClassDef) -> Iterator[ast.expr]:
+    """Tables of which an entry is added to: `self.targets["mail"].append(…)`."""
+    for one in walk(node):
+        match one:
+            case ast.Attribute(value=ast.Subscript(value=value), attr=attr) if attr in _CHANGES:
+                yield value
 
 
 def idle_layers(node: ast.ClassDef) -> frozenset[str]:
@@ -88,9 +110,9 @@ def _attribute_assignments(method: FunctionNode, receiver: str) -> Iterator[tupl
     for node in statements(method):
         match node:
             case ast.Assign(targets=targets, value=value):
-                literal = is_literal(value) and not isinstance(value, (ast.List, ast.Dict, ast.Set))
+                literal = is_literal(value) and not isinstance(value, _GROWING)
             case ast.AnnAssign(target=target, value=value):
-                targets, literal = [target], is_literal(value)
+                targets, literal = [target], is_literal(value) and not isinstance(value, _GROWING)
             case ast.AugAssign(target=target) | ast.For(target=target):
                 targets, literal = [target], False
             case _:

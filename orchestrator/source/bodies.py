@@ -51,6 +51,7 @@ BY_CHANCE = "answers by chance where it has no better"
 DEAF = "looks at no more than the size of what it is given"
 SIZES = "only depends on how much it is given"
 HASHES = "answers with a hash of what it is given"
+_SENDS = {"post", "put", "patch", "delete", "send", "sendall", "sendmail", "execute", "write", "publish"}
 _KEEPS = {"append", "extend", "add", "insert", "update", "setdefault"}
 _COPIES = {"list", "tuple", "dict", "set", "sorted", "copy", "deepcopy", "len", "min", "max"}
 
@@ -254,6 +255,7 @@ def _assign(reading: _Reading, node: ast.Assign | ast.AnnAssign | ast.AugAssign,
     if control:
         value = value._replace(mask=value.mask | control & (INPUT | STATE | RANDOM))
     reading.calls |= isinstance(node.value, (ast.Call, ast.Await)) and bool(value.mask & STATE)
+    reading.acts |= bool(value.mask & ASKED) and _sends(node.value)
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     for target in targets:
         if isinstance(node, ast.AugAssign):
@@ -265,6 +267,12 @@ def _assign(reading: _Reading, node: ast.Assign | ast.AnnAssign | ast.AugAssign,
             reading.counts |= counted
             reading.acts |= not counted and (bool(value.mask & ~SIZE) or isinstance(node, ast.AugAssign))
         scope.bind(target, value)
+
+
+def _sends(node: ast.expr | None) -> bool:
+    """`reply = requests.post(…)` has done something, whatever becomes of the reply."""
+    inner = node.value if isinstance(node, ast.Await) else node
+    return isinstance(inner, ast.Call) and tail(inner.func) in _SENDS and bool(inner.args or inner.keywords)
 
 
 def _is_kept(scope: Scope, target: ast.expr) -> bool:

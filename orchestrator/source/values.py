@@ -136,6 +136,8 @@ class Scope:
         match node:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return self.test(operand)
+            case ast.Attribute(value=ast.Name(id=name)) if name == self.receiver and not self._is_given():
+                return self.value(node).mask
             case ast.Name() | ast.Attribute():
                 return _sized(self.value(node).mask)
             case ast.BoolOp(values=values):
@@ -144,6 +146,10 @@ class Scope:
                     found |= self.test(value)
                 return found
         return self.value(node).mask
+
+    def _is_given(self) -> bool:
+        """Whether there is anything but the object that an answer could depend on."""
+        return any(value.same for value in self.names.values())
 
     def bind(self, target: ast.expr, value: Value) -> None:
         match target:
@@ -154,7 +160,9 @@ class Scope:
                     self.bind(item, OF[value.mask])
             case ast.Starred(value=inner):
                 self.bind(inner, OF[value.mask])
-            case ast.Subscript() | ast.Attribute():
+            case ast.Subscript(slice=key):
+                self.stain(target, value.mask | self.value(key).mask & ~SIZE)
+            case ast.Attribute():
                 self.stain(target, value.mask)
 
     def stain(self, node: ast.expr, mask: int) -> None:
@@ -198,9 +206,10 @@ class Scope:
         return OF[STATE]
 
     def _attribute(self, node: ast.Attribute) -> Value:
-        if node.attr in _SIZES:
+        own = isinstance(node.value, ast.Name) and node.value.id == self.receiver
+        if node.attr in _SIZES and not own:
             return OF[_sized(self.value(node.value).mask)]
-        if isinstance(node.value, ast.Name) and node.value.id == self.receiver:
+        if own:
             if "rng" in node.attr.lower():
                 return OF[RANDOM]
             constant = f"self.{node.attr}" in self.constants

@@ -43,6 +43,8 @@ _LEARNS = words_of("forward predict estimate score evaluate infer")
 _DRAWS = words_of(
     "noise random sample samples synthetic data dataset batch trajectory trajectories augment mask"
 )
+_GIVEN_BY_SIZE = words_of("mask masks grid anchors positions indices")
+"""Last words of what is made to measure: `generate_square_mask(length)`."""
 NEUTRAL = words_of(
     """
     null noop no nop identity passthrough pass empty base mixin interface disabled constant zero always
@@ -98,7 +100,7 @@ def _judged(index: Index, of: Definition, owner: Definition | None, within: Clas
 
 def _rule(function: Function, spoken: Sequence[str], losing: bool, is_first: bool) -> str:
     match function.kind:
-        case Kind.CONSTANT if not _is_verdict(function):
+        case Kind.CONSTANT if not (_is_verdict(function) or _GIVEN_BY_SIZE & set(spoken[-1:])):
             return BLIND_LOSS if losing else CONSTANT
         case Kind.RANDOM if not _DRAWS & set(spoken):
             return BLIND_LOSS if losing else RANDOM
