@@ -51,6 +51,7 @@ BY_CHANCE = "answers by chance where it has no better"
 DEAF = "looks at no more than the size of what it is given"
 SIZES = "only depends on how much it is given"
 HASHES = "answers with a hash of what it is given"
+_KERNEL_SHAPES = {"register_fake", "impl_abstract", "register_meta"}
 _SENDS = {"post", "put", "patch", "delete", "send", "sendall", "sendmail", "execute", "write", "publish"}
 _KEEPS = {"append", "extend", "add", "insert", "update", "setdefault"}
 _COPIES = {"list", "tuple", "dict", "set", "sorted", "copy", "deepcopy", "len", "min", "max"}
@@ -104,7 +105,7 @@ def _read(node: FunctionNode, constants: frozenset[str], imports: dict[str, str]
         target=target,
         acts=reading.acts or reading.counts,
         inputs=sum(_carries(name) for name in inputs),
-        passes_through=passes_through(node, body, inputs),
+        passes_through=passes_through(node, body, inputs, imports),
     )
 
 
@@ -299,6 +300,8 @@ def _is_refusal(node: ast.Raise) -> bool:
 
 def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tuple[Kind, str, str]:
     decorators = {tail(d.func if isinstance(d, ast.Call) else d) for d in node.decorator_list}
+    if _is_shape_of_kernel(node):
+        return Kind.REAL, "", ""
     if "abstractmethod" in decorators or "overload" in decorators or "abstractproperty" in decorators:
         return Kind.ABSTRACT, "is abstract", ""
     answers = [(value, text) for value, text, guard in reading.returned if not guard]
@@ -325,6 +328,17 @@ def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tup
     if not changes and all(value.template and not value.mask & STATE for value in values):
         return Kind.REAL, FILLS_IN, ""
     return Kind.REAL, BY_CHANCE if reading.by_chance else "", ""
+
+
+def _is_shape_of_kernel(node: FunctionNode) -> bool:
+    """What torch traces with: `@impl(lib, "quantize", "Meta")` and `@op.register_fake` give no more than a shape."""
+    for one in node.decorator_list:
+        if tail(one.func if isinstance(one, ast.Call) else one) in _KERNEL_SHAPES:
+            return True
+        match one:
+            case ast.Call(args=[*_, ast.Constant(value="Meta")]):
+                return True
+    return False
 
 
 def _is_deaf(node: FunctionNode, answers: Iterable[ast.expr], inputs: Sequence[str]) -> bool:

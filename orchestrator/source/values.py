@@ -214,7 +214,10 @@ class Scope:
                 return OF[RANDOM]
             constant = f"self.{node.attr}" in self.constants
             return CONSTANT if constant else OF[STATE]
-        return OF[self.value(node.value).mask]
+        held = self.value(node.value)
+        if node.attr in _GROWS and not held.same:  # `add = found.append`: it will be called
+            self.stain(node.value, STATE)
+        return OF[held.mask]
 
     def _element(self, node: ast.Subscript) -> Value:
         whole = self.value(node.value).mask
