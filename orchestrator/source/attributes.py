@@ -48,12 +48,17 @@ def is_literal(node: ast.expr | None) -> bool:
 def constant_attributes(node: ast.ClassDef, body: Sequence[ast.stmt]) -> frozenset[str]:
     """Attributes that every assignment in the class sets to a literal."""
     constant = {f"self.{name}" for name in constants_of(body)}
+    declared = set(constant)
     variable: set[str] = set()
+    given: set[str] = set()
     for method in (n for n in body if isinstance(n, _FUNCTIONS)):
         receiver = method.args.args[0].arg if method.args.args else ""
-        for name, literal in _attribute_assignments(method, receiver):
-            (constant if literal else variable).add(f"self.{name}")
-    return frozenset(constant - variable) | _tables(node)
+        for name, value in _attribute_assignments(method, receiver):
+            (constant if value is not None else variable).add(f"self.{name}")
+            if not (isinstance(value, ast.Constant) and value.value is None):
+                given.add(f"self.{name}")
+    never = {f"{name} is None" for name in constant - variable - given - declared}
+    return frozenset(constant - variable) | never | _tables(node)
 
 
 def _tables(node: ast.ClassDef) -> frozenset[str]:
@@ -106,7 +111,8 @@ def idle_layers(node: ast.ClassDef) -> frozenset[str]:
     return frozenset(idle - other)
 
 
-def _attribute_assignments(method: FunctionNode, receiver: str) -> Iterator[tuple[str, bool]]:
+def _attribute_assignments(method: FunctionNode, receiver: str) -> Iterator[tuple[str, ast.expr | None]]:
+    """What is assigned to, and the literal that it is set to; None for anything else."""
     for node in statements(method):
         match node:
             case ast.Assign(targets=targets, value=value):
@@ -114,10 +120,10 @@ def _attribute_assignments(method: FunctionNode, receiver: str) -> Iterator[tupl
             case ast.AnnAssign(target=target, value=value):
                 targets, literal = [target], is_literal(value) and not isinstance(value, _GROWING)
             case ast.AugAssign(target=target) | ast.For(target=target):
-                targets, literal = [target], False
+                targets, literal, value = [target], False, None
             case _:
                 continue
         for target in targets:
             for item in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
                 if isinstance(item, ast.Attribute) and dotted(item.value) == receiver:
-                    yield item.attr, literal and item is target
+                    yield item.attr, value if literal and item is target else None

@@ -25,6 +25,8 @@ _SIZE_CALLS = {"len", "isinstance", "hasattr", "callable", "type", "hash", "id"}
 _SIZE_METHODS = {"size", "dim", "numel"}
 _FILLED = {"zeros", "ones", "empty", "eye", "zeros_like", "ones_like", "empty_like", "identity", "new_zeros"}
 _FILLED |= {"new_ones", "new_empty", "new_tensor_like"}
+_REPLIES = {"jsonify", "JSONResponse", "ORJSONResponse", "JsonResponse", "HttpResponse", "PlainTextResponse"}
+"""What sends a value to who asked; it is still that value."""
 _DRAWN = {"rand", "randn", "randint", "rand_like", "randn_like", "randint_like", "randrange", "random"}
 _DRAWN |= {"choice", "choices", "sample", "randperm", "permutation", "token_hex", "uuid4", "getrandbits"}
 _DRAWN |= {"random_sample", "standard_normal", "integers", "randbytes", "multinomial_like"}
@@ -147,6 +149,19 @@ class Scope:
                 return found
         return self.value(node).mask
 
+    def decided(self, test: ast.expr) -> bool | None:
+        """What a condition comes to that asks for an attribute which is None from first to last."""
+        match test:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                inner = self.decided(operand)
+                return None if inner is None else not inner
+            case ast.Compare(left=held, ops=[op], comparators=[ast.Constant(value=None)]):
+                never = f"{dotted(held)} is None" in self.constants
+                return isinstance(op, (ast.Is, ast.Eq)) if never else None
+            case ast.Attribute():
+                return False if f"{dotted(test)} is None" in self.constants else None
+        return None
+
     def _is_given(self) -> bool:
         """Whether there is anything but the object that an answer could depend on."""
         return any(value.same for value in self.names.values())
@@ -262,6 +277,8 @@ class Scope:
             return left
         if isinstance(node.op, ast.Mult) and _is_display(node.left):  # [0.0] * len(x)
             return OF[left.mask]
+        if isinstance(node.op, ast.Mod) and left.mask & ~SIZE == HASH:  # a bucket
+            return OF[HASH]
         template = isinstance(node.op, (ast.Add, ast.Mod)) and (left.template or right.template)
         return Value(left.mask | right.mask, template=template)
 
@@ -287,6 +304,8 @@ class Scope:
             return OF[_sized(given | self._receiver(call)) | kept]
         if name in _FILLED:
             return CONSTANT
+        if name in _REPLIES:
+            return OF[given]
         if name in {"full", "full_like", "new_full"}:
             return self._full(call)
         if self._draws(call, name, root):
