@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.checks.claims import Component
+from orchestrator.checks.owned_up import NOTHING, owns_up
 from orchestrator.checks.redflags.answers import VERBS
 from orchestrator.checks.redflags.services import asks_injected, reaches_model
 from orchestrator.plan_file.problems import nearest
@@ -32,21 +33,6 @@ _DOES = VERBS | {
 }
 _HOLLOW = {UNREAD, SIZES, DEAF, BY_CHANCE}
 _CHANCE = {"sample", "augment", "noise", "random", "shuffle", "jitter", "dropout", "mask"}
-_PLACED = {
-    "position",
-    "positions",
-    "positional",
-    "rotary",
-    "rope",
-    "relpos",
-    "bias",
-    "mask",
-    "grid",
-    "anchor",
-    "anchors",
-}
-"""What these say of places depends on how many there are, and on nothing else."""
-_NOTHING = {"null", "noop", "nop", "identity", "passthrough", "disabled"}
 _LANGUAGE = {"llm", "language", "languagemodel", "language_model", "api", "vlm", "chat", "llm_api", "llm-api"}
 _LONGEST_LINE = 10_000
 """A pattern is not tried on longer lines: nobody wrote them, and one bad pattern would never end."""
@@ -144,7 +130,7 @@ def _flaws_of(look: Look, component: Component, one: Definition) -> Iterator[Fla
 def _class_flaws(look: Look, component: Component, one: Definition, required: Sequence[str]) -> list[Flaw]:
     assert isinstance(one.what, Class)
     flaws = [flaw for method in required for flaw in _method_flaws(look, component, one, method)]
-    if class_works(look.index, one) or _NOTHING & set(words(one.what.name)):
+    if class_works(look.index, one) or NOTHING & set(words(one.what.name)):
         return flaws or list(_text_flaws(look, component, one))
     return [_flaw("empty-class", component, one, f"{one.what.name} {_how_empty(one.what)}"), *flaws]
 
@@ -231,16 +217,8 @@ def _function_flaws(
     function = look.index.settled(of, owner)
     spoken = words(name.rpartition(".")[2]) or [name]
     rule = _flawed(function, spoken)
-    if rule and not (owner is not None and _owns_up(owner, function)):
+    if rule and not (owner is not None and owns_up(owner.what.name, function)):
         yield _flaw(rule, component, of, f"{name} {function.found}")
-
-
-def _owns_up(owner: Definition, function: Function) -> bool:
-    """The class is required under a name that says so: positions that only count, a filter for nothing."""
-    named = set(words(owner.what.name))
-    if function.kind == Kind.REAL:
-        return function.found == DEAF and bool(_PLACED & named)
-    return function.kind in (Kind.STUB, Kind.IDENTITY) and bool(_NOTHING & named)
 
 
 def _flawed(function: Function, spoken: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from orchestrator.source.flow import reads_sizes_only
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.naming import dotted, tail, words
 from orchestrator.source.passing import passes_through
+from orchestrator.source.pretences import is_canned, is_filler, is_shape_of_kernel
 from orchestrator.source.values import ASKED, HASH, INPUT, RANDOM, SIZE, STATE, Scope, Value
 
 _NOISE = {"print", "sleep", "debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
@@ -27,22 +28,6 @@ _NOISE |= {
 _QUIET_CONTEXTS = {"no_grad", "inference_mode", "autocast", "suppress", "catch_warnings", "nullcontext"}
 _COUNTS = {"n", "num", "count", "size", "shape", "length", "batch", "seed", "device", "dtype", "dim", "k"}
 _COUNTS |= {"max", "min", "top", "steps", "width", "height", "channels", "number", "verbose", "debug"}
-_TEXT_VERBS = {"generate", "complete", "chat", "ask", "query", "answer", "respond", "prompt", "infer"}
-_TELLS_OF = {"caption", "transcribe", "summarize", "summarise"}
-"""What these say of their input stands in no list."""
-_SAID = {"prompt", "prompts", "question", "message", "messages", "instruction", "conversation"}
-_ASKED = _SAID | {"query", "text"}
-_ASKED |= {
-    "trajectory",
-    "context",
-    "input",
-    "inputs",
-    "x",
-    "data",
-    "user_input",
-    "user_message",
-    "system_prompt",
-}
 _NOT_DONE = ("not implemented", "notimplemented", "todo", "implement me", "unimplemented", "not yet")
 
 
@@ -53,7 +38,6 @@ BY_CHANCE = "answers by chance where it has no better"
 DEAF = "looks at no more than the size of what it is given"
 SIZES = "only depends on how much it is given"
 HASHES = "answers with a hash of what it is given"
-_KERNEL_SHAPES = {"register_fake", "impl_abstract", "register_meta"}
 _SENDS = {"post", "put", "patch", "delete", "send", "sendall", "sendmail", "execute", "write", "publish"}
 _KEEPS = {"append", "extend", "add", "insert", "update", "setdefault"}
 _COPIES = {"list", "tuple", "dict", "set", "sorted", "copy", "deepcopy", "len", "min", "max"}
@@ -305,7 +289,7 @@ def _is_refusal(node: ast.Raise) -> bool:
 
 def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tuple[Kind, str, str]:
     decorators = {tail(d.func if isinstance(d, ast.Call) else d) for d in node.decorator_list}
-    if _is_shape_of_kernel(node):
+    if is_shape_of_kernel(node):
         return Kind.REAL, "", ""
     if "abstractmethod" in decorators or "overload" in decorators or "abstractproperty" in decorators:
         return Kind.ABSTRACT, "is abstract", ""
@@ -318,13 +302,13 @@ def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tup
         return Kind.STUB, "only returns NotImplemented", ""
     if not any(value.mask & (INPUT | STATE) or value.mask == SIZE for value in values):
         return _from_nowhere(answers)
-    if node.name == "__getitem__" and all(_is_filler(reading.scope, value, text) for value, text in answers):
+    if node.name == "__getitem__" and all(is_filler(reading.scope, value, text) for value, text in answers):
         return Kind.CONSTANT, f"gives the same data whatever the index ({_short(answers[-1][1])})", ""
     if all(value.same for value in values) and not changes:
         return Kind.IDENTITY, f"returns its argument {values[0].same} unchanged", ""
     if len(values) == 1 and values[0].call and not changes:
         return Kind.FORWARDS, "", values[0].call
-    if _is_canned(node, answers, inputs, reading.asks):
+    if is_canned(node, answers, inputs, reading.asks):
         return Kind.CANNED, f"answers with fixed text: {_short(answers[0][1])}", ""
     if all(value.mask == SIZE for value in values):
         return Kind.REAL, SIZES, ""
@@ -335,24 +319,6 @@ def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tup
     if not changes and all(value.template and not value.mask & STATE for value in values):
         return Kind.REAL, FILLS_IN, ""
     return Kind.REAL, BY_CHANCE if reading.by_chance else "", ""
-
-
-def _is_filler(scope: Scope, answer: Value, node: ast.expr) -> bool:
-    """A record of which one part is zeros or chance, and no part comes of what the object holds."""
-    items = node.values if isinstance(node, ast.Dict) else getattr(node, "elts", [])
-    parts = [scope.value(item).mask for item in items if not isinstance(item, ast.Constant)]
-    return len(parts) > 1 and not answer.mask & STATE and any(mask & ~SIZE in (0, RANDOM) for mask in parts)
-
-
-def _is_shape_of_kernel(node: FunctionNode) -> bool:
-    """What torch traces with: `@impl(lib, "quantize", "Meta")` and `@op.register_fake` give no more than a shape."""
-    for one in node.decorator_list:
-        if tail(one.func if isinstance(one, ast.Call) else one) in _KERNEL_SHAPES:
-            return True
-        match one:
-            case ast.Call(args=[*_, ast.Constant(value="Meta")]):
-                return True
-    return False
 
 
 def _is_deaf(node: FunctionNode, answers: Iterable[ast.expr], inputs: Sequence[str]) -> bool:
@@ -390,24 +356,6 @@ def _from_nowhere(answers: Sequence[tuple[Value, ast.expr]]) -> tuple[Kind, str,
     if drawn:
         return Kind.RANDOM, f"returns random values ({what})", ""
     return Kind.CONSTANT, f"returns the same whatever it is given ({what})", ""
-
-
-def _is_canned(
-    node: FunctionNode,
-    answers: Iterable[tuple[Value, ast.expr]],
-    inputs: Sequence[str],
-    asks: bool,
-) -> bool:
-    """A function that should think, and answers with texts that stand in the code."""
-    given = {name.lower() for name in inputs}
-    values = [value for value, _ in answers]
-    if _TELLS_OF & set(words(node.name)[:1]) and given and all(v.fixed for v in values):
-        return True
-    if not _TEXT_VERBS & set(words(node.name)[:1]):
-        return False
-    if _SAID & given and (all(v.fixed for v in values) or not (asks or any(v.mask & ASKED for v in values))):
-        return True
-    return bool(_ASKED & given) and all(v.template and not v.mask & STATE for v in values)
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

@@ -45,7 +45,7 @@ _DRAWS = words_of(
     "noise random sample samples synthetic data dataset batch trajectory trajectories augment mask"
 )
 _STATUS = re.compile(r" \((-?\d|\(-?\d, -?\d\))\)$")
-"""What a parent asks for that gets the work itself elsewhere: how many bytes were used, and an error's number."""
+"""What a parent asks for that gets the work elsewhere: how many bytes were used, and an error number."""
 _GIVEN_BY_SIZE = words_of("mask masks grid anchors positions indices")
 """Last words of what is made to measure: `generate_square_mask(length)`."""
 NEUTRAL = words_of(

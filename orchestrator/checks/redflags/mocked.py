@@ -44,7 +44,7 @@ def _kept(test: FunctionNode) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _replaced(node: ast.AST, kept: Mapping[str, ast.expr]) -> Iterator[tuple[str, str]]:
-    """Owner and name of what is given an answer: by `patch`, by `monkeypatch`, or by a `Mock` in its place."""
+    """Owner and name of what is given an answer: by `patch`, `monkeypatch` or a `Mock`."""
     match node:
         case ast.Call(func=func, args=[owner, ast.Constant(value=str(name)), *rest], keywords=keys) if tail(
             func

@@ -1,4 +1,4 @@
-"""Classes named as the way to a service elsewhere, such as `S3Uploader`, that have nothing to reach it with."""
+"""Classes named as the way to a service, such as `S3Uploader`, with nothing to reach it by."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ NO_CLIENT = "redflags/no-client"
 
 _SERVICES = words_of(
     """
-    stripe paypal braintree adyen twilio sendgrid mailgun slack discord telegram whatsapp github gitlab jira
-    salesforce hubspot shopify pinecone qdrant weaviate milvus elasticsearch opensearch algolia s3 gcs dynamo
-    dynamodb sqs sns minio redis memcached kafka rabbit rabbitmq amqp mqtt nats postgres postgresql mysql mongo
-    mongodb cassandra neo4j snowflake bigquery firebase smtp imap ftp sftp ssh elevenlabs deepgram cohere
+    stripe paypal braintree adyen twilio sendgrid mailgun slack discord telegram whatsapp github gitlab
+    jira salesforce hubspot shopify pinecone qdrant weaviate milvus elasticsearch opensearch algolia s3
+    gcs dynamo dynamodb sqs sns minio redis memcached kafka rabbit rabbitmq amqp mqtt nats postgres
+    postgresql mysql mongo mongodb cassandra neo4j snowflake bigquery firebase smtp imap ftp sftp ssh
+    elevenlabs deepgram cohere
     """
 )
 _WAYS = words_of(
     """
-    client gateway store storage uploader downloader producer consumer cache queue publisher subscriber sender
-    notifier api connector connection backend bucket database db mailer broker
+    client gateway store storage uploader downloader producer consumer cache queue publisher subscriber
+    sender notifier api connector connection backend bucket database db mailer broker
     """
 )
 _STAYS_HERE = words_of(
     """
-    __future__ abc argparse array base64 bisect collections concurrent contextlib copy csv dataclasses datetime
-    decimal enum fnmatch fractions functools glob gzip hashlib heapq hmac inspect io itertools json logging math
-    operator os pathlib pickle platform pprint queue random re secrets shutil statistics string struct sys tempfile
-    textwrap threading time traceback types typing typing_extensions unicodedata uuid warnings weakref zlib
-    zoneinfo attr attrs click dateutil dotenv loguru numpy pandas pydantic pydantic_settings pytz rich structlog
-    tenacity tqdm yaml asyncio
+    __future__ abc argparse array base64 bisect collections concurrent contextlib copy csv dataclasses
+    datetime decimal enum fnmatch fractions functools glob gzip hashlib heapq hmac inspect io itertools
+    json logging math operator os pathlib pickle platform pprint queue random re secrets shutil
+    statistics string struct sys tempfile textwrap threading time traceback types typing
+    typing_extensions unicodedata uuid warnings weakref zlib zoneinfo attr attrs click dateutil dotenv
+    loguru numpy pandas pydantic pydantic_settings pytz rich structlog tenacity tqdm yaml asyncio
     """
 )
 """Modules through which nothing leaves the process."""

@@ -243,8 +243,9 @@ def _has_arithmetic(loops: Sequence[ast.stmt]) -> bool:
                 return True
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
                 return True
-            if shown and isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
-                if any(isinstance(n, ast.Name) and n.id in shown for n in walk(node.value)):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute) and shown:
+                learns = any(isinstance(n, ast.Name) and n.id in shown for n in walk(node.value))
+                if learns:
                     return True
             if isinstance(node, ast.AugAssign) and any(
                 isinstance(n, ast.Name) and n.id == "lr" for n in walk(node)
@@ -255,7 +256,9 @@ def _has_arithmetic(loops: Sequence[ast.stmt]) -> bool:
 
 def _shown(loop: ast.stmt) -> set[str]:
     """The examples that a loop goes over, by name; none where it only counts."""
-    if not isinstance(loop, ast.For) or any(tail(n) == "range" for n in walk(loop.iter) if isinstance(n, ast.Name)):
+    if not isinstance(loop, ast.For) or any(
+        tail(n) == "range" for n in walk(loop.iter) if isinstance(n, ast.Name)
+    ):
         return set()
     return {n.id for n in walk(loop.target) if isinstance(n, ast.Name)}
 
