@@ -91,6 +91,7 @@ _PHRASES = (
     rf"{_LEAD}{_ALONE}[\s.!…]*$",
     r"^\W*(?:simulat|pretend|mimic|fak)(?:e|es|s|ing)?\b (?:to |that |a |an |the |some )*"
     rf"(?:\w+ )?{_PRETENDED}\b",
+    r"^\W*pretend(?:s|ing)? to (?!be\b|have\b)\w+",
 )
 _ANY = re.compile("|".join(f"(?:{phrase})" for phrase in _PHRASES), re.IGNORECASE)
 _STEMS = _any(
