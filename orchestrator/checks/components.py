@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.checks.claims import Component
+from orchestrator.checks.owned_up import NOTHING, owns_up
 from orchestrator.checks.redflags.answers import VERBS
 from orchestrator.checks.redflags.services import asks_injected, reaches_model
 from orchestrator.plan_file.problems import nearest
@@ -129,7 +130,7 @@ def _flaws_of(look: Look, component: Component, one: Definition) -> Iterator[Fla
 def _class_flaws(look: Look, component: Component, one: Definition, required: Sequence[str]) -> list[Flaw]:
     assert isinstance(one.what, Class)
     flaws = [flaw for method in required for flaw in _method_flaws(look, component, one, method)]
-    if class_works(look.index, one):
+    if class_works(look.index, one) or NOTHING & set(words(one.what.name)):
         return flaws or list(_text_flaws(look, component, one))
     return [_flaw("empty-class", component, one, f"{one.what.name} {_how_empty(one.what)}"), *flaws]
 
@@ -216,7 +217,7 @@ def _function_flaws(
     function = look.index.settled(of, owner)
     spoken = words(name.rpartition(".")[2]) or [name]
     rule = _flawed(function, spoken)
-    if rule:
+    if rule and not (owner is not None and owns_up(owner.what.name, function)):
         yield _flaw(rule, component, of, f"{name} {function.found}")
 
 

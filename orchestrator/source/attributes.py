@@ -10,6 +10,19 @@ from orchestrator.source.naming import dotted, tail
 from orchestrator.source.nodes import statements, walk
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_GROWING = (ast.List, ast.Dict, ast.Set)
+_CHANGES = {
+    "append",
+    "extend",
+    "add",
+    "insert",
+    "update",
+    "pop",
+    "setdefault",
+    "clear",
+    "remove",
+    "appendleft",
+}
 
 
 def constants_of(body: Sequence[ast.stmt]) -> Iterator[str]:
@@ -35,12 +48,17 @@ def is_literal(node: ast.expr | None) -> bool:
 def constant_attributes(node: ast.ClassDef, body: Sequence[ast.stmt]) -> frozenset[str]:
     """Attributes that every assignment in the class sets to a literal."""
     constant = {f"self.{name}" for name in constants_of(body)}
+    declared = set(constant)
     variable: set[str] = set()
+    given: set[str] = set()
     for method in (n for n in body if isinstance(n, _FUNCTIONS)):
         receiver = method.args.args[0].arg if method.args.args else ""
-        for name, literal in _attribute_assignments(method, receiver):
-            (constant if literal else variable).add(f"self.{name}")
-    return frozenset(constant - variable) | _tables(node)
+        for name, value in _attribute_assignments(method, receiver):
+            (constant if value is not None else variable).add(f"self.{name}")
+            if not (isinstance(value, ast.Constant) and value.value is None):
+                given.add(f"self.{name}")
+    never = {f"{name} is None" for name in constant - variable - given - declared}
+    return frozenset(constant - variable) | never | _tables(node)
 
 
 def _tables(node: ast.ClassDef) -> frozenset[str]:
@@ -52,12 +70,13 @@ def _tables(node: ast.ClassDef) -> frozenset[str]:
         written |= {name: written.get(name, 0) + 1 for name in names}
     if not written:
         return frozenset()
-    looked = set(map(id, _looked_up(node)))
+    looked = set(map(id, _looked_up(node))) - set(map(id, _grown(node)))
+    elsewhere: set[str] = set()
     for one in (n for n in walk(node) if isinstance(n, ast.Attribute) and n.attr in written):
         if isinstance(one.ctx, ast.Load) and id(one) not in looked:
-            written[one.attr] = 0
+            elsewhere.add(one.attr)
         written[one.attr] -= isinstance(one.ctx, ast.Store)
-    return frozenset(f"self.{name}" for name, left in written.items() if left == 0)
+    return frozenset(f"self.{name}" for name, left in written.items() if not left and name not in elsewhere)
 
 
 def _looked_up(node: ast.ClassDef) -> Iterator[ast.expr]:
@@ -73,6 +92,14 @@ def _looked_up(node: ast.ClassDef) -> Iterator[ast.expr]:
                 yield from values
 
 
+def _grown(node: ast.ClassDef) -> Iterator[ast.expr]:
+    """Tables of which an entry is added to: `self.targets["mail"].append(…)`."""
+    for one in walk(node):
+        match one:
+            case ast.Attribute(value=ast.Subscript(value=value), attr=attr) if attr in _CHANGES:
+                yield value
+
+
 def idle_layers(node: ast.ClassDef) -> frozenset[str]:
     """Attributes that are only ever `nn.Identity()`, in the form `self.name()`."""
     idle: set[str] = set()
@@ -84,18 +111,19 @@ def idle_layers(node: ast.ClassDef) -> frozenset[str]:
     return frozenset(idle - other)
 
 
-def _attribute_assignments(method: FunctionNode, receiver: str) -> Iterator[tuple[str, bool]]:
+def _attribute_assignments(method: FunctionNode, receiver: str) -> Iterator[tuple[str, ast.expr | None]]:
+    """What is assigned to, and the literal that it is set to; None for anything else."""
     for node in statements(method):
         match node:
             case ast.Assign(targets=targets, value=value):
-                literal = is_literal(value) and not isinstance(value, (ast.List, ast.Dict, ast.Set))
+                literal = is_literal(value) and not isinstance(value, _GROWING)
             case ast.AnnAssign(target=target, value=value):
-                targets, literal = [target], is_literal(value)
+                targets, literal = [target], is_literal(value) and not isinstance(value, _GROWING)
             case ast.AugAssign(target=target) | ast.For(target=target):
-                targets, literal = [target], False
+                targets, literal, value = [target], False, None
             case _:
                 continue
         for target in targets:
             for item in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
                 if isinstance(item, ast.Attribute) and dotted(item.value) == receiver:
-                    yield item.attr, literal and item is target
+                    yield item.attr, value if literal and item is target else None

@@ -11,6 +11,7 @@ from orchestrator.source.flow import reads_sizes_only
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.naming import dotted, tail, words
 from orchestrator.source.passing import passes_through
+from orchestrator.source.pretences import is_canned, is_filler, is_shape_of_kernel
 from orchestrator.source.values import ASKED, HASH, INPUT, RANDOM, SIZE, STATE, Scope, Value
 
 _NOISE = {"print", "sleep", "debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
@@ -27,20 +28,6 @@ _NOISE |= {
 _QUIET_CONTEXTS = {"no_grad", "inference_mode", "autocast", "suppress", "catch_warnings", "nullcontext"}
 _COUNTS = {"n", "num", "count", "size", "shape", "length", "batch", "seed", "device", "dtype", "dim", "k"}
 _COUNTS |= {"max", "min", "top", "steps", "width", "height", "channels", "number", "verbose", "debug"}
-_TEXT_VERBS = {"generate", "complete", "chat", "ask", "query", "answer", "respond", "prompt", "infer"}
-_SAID = {"prompt", "prompts", "question", "message", "messages", "instruction", "conversation"}
-_ASKED = _SAID | {"query", "text"}
-_ASKED |= {
-    "trajectory",
-    "context",
-    "input",
-    "inputs",
-    "x",
-    "data",
-    "user_input",
-    "user_message",
-    "system_prompt",
-}
 _NOT_DONE = ("not implemented", "notimplemented", "todo", "implement me", "unimplemented", "not yet")
 
 
@@ -51,6 +38,7 @@ BY_CHANCE = "answers by chance where it has no better"
 DEAF = "looks at no more than the size of what it is given"
 SIZES = "only depends on how much it is given"
 HASHES = "answers with a hash of what it is given"
+_SENDS = {"post", "put", "patch", "delete", "send", "sendall", "sendmail", "execute", "write", "publish"}
 _KEEPS = {"append", "extend", "add", "insert", "update", "setdefault"}
 _COPIES = {"list", "tuple", "dict", "set", "sorted", "copy", "deepcopy", "len", "min", "max"}
 
@@ -103,7 +91,7 @@ def _read(node: FunctionNode, constants: frozenset[str], imports: dict[str, str]
         target=target,
         acts=reading.acts or reading.counts,
         inputs=sum(_carries(name) for name in inputs),
-        passes_through=passes_through(node, body, inputs),
+        passes_through=passes_through(node, body, inputs, imports),
     )
 
 
@@ -138,7 +126,10 @@ def _step(reading: _Reading, node: ast.stmt, control: int) -> None:
         case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
             _assign(reading, node, control)
         case ast.If():
-            _branches(reading, node, control | scope.test(node.test))
+            if (way := scope.decided(node.test)) is not None:
+                _run(reading, live(node.body if way else node.orelse), control)
+            else:
+                _branches(reading, node, control | scope.test(node.test))
         case ast.For() | ast.AsyncFor():
             items = scope.value(node.iter).mask
             scope.bind(node.target, Value(items))
@@ -254,6 +245,7 @@ def _assign(reading: _Reading, node: ast.Assign | ast.AnnAssign | ast.AugAssign,
     if control:
         value = value._replace(mask=value.mask | control & (INPUT | STATE | RANDOM))
     reading.calls |= isinstance(node.value, (ast.Call, ast.Await)) and bool(value.mask & STATE)
+    reading.acts |= bool(value.mask & ASKED) and _sends(node.value)
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     for target in targets:
         if isinstance(node, ast.AugAssign):
@@ -265,6 +257,12 @@ def _assign(reading: _Reading, node: ast.Assign | ast.AnnAssign | ast.AugAssign,
             reading.counts |= counted
             reading.acts |= not counted and (bool(value.mask & ~SIZE) or isinstance(node, ast.AugAssign))
         scope.bind(target, value)
+
+
+def _sends(node: ast.expr | None) -> bool:
+    """`reply = requests.post(…)` has done something, whatever becomes of the reply."""
+    inner = node.value if isinstance(node, ast.Await) else node
+    return isinstance(inner, ast.Call) and tail(inner.func) in _SENDS and bool(inner.args or inner.keywords)
 
 
 def _is_kept(scope: Scope, target: ast.expr) -> bool:
@@ -291,6 +289,8 @@ def _is_refusal(node: ast.Raise) -> bool:
 
 def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tuple[Kind, str, str]:
     decorators = {tail(d.func if isinstance(d, ast.Call) else d) for d in node.decorator_list}
+    if is_shape_of_kernel(node):
+        return Kind.REAL, "", ""
     if "abstractmethod" in decorators or "overload" in decorators or "abstractproperty" in decorators:
         return Kind.ABSTRACT, "is abstract", ""
     answers = [(value, text) for value, text, guard in reading.returned if not guard]
@@ -302,11 +302,13 @@ def _judged(node: FunctionNode, reading: _Reading, inputs: Sequence[str]) -> tup
         return Kind.STUB, "only returns NotImplemented", ""
     if not any(value.mask & (INPUT | STATE) or value.mask == SIZE for value in values):
         return _from_nowhere(answers)
+    if node.name == "__getitem__" and all(is_filler(reading.scope, value, text) for value, text in answers):
+        return Kind.CONSTANT, f"gives the same data whatever the index ({_short(answers[-1][1])})", ""
     if all(value.same for value in values) and not changes:
         return Kind.IDENTITY, f"returns its argument {values[0].same} unchanged", ""
     if len(values) == 1 and values[0].call and not changes:
         return Kind.FORWARDS, "", values[0].call
-    if _is_canned(node, answers, inputs, reading.asks):
+    if is_canned(node, answers, inputs, reading.asks):
         return Kind.CANNED, f"answers with fixed text: {_short(answers[0][1])}", ""
     if all(value.mask == SIZE for value in values):
         return Kind.REAL, SIZES, ""
@@ -354,22 +356,6 @@ def _from_nowhere(answers: Sequence[tuple[Value, ast.expr]]) -> tuple[Kind, str,
     if drawn:
         return Kind.RANDOM, f"returns random values ({what})", ""
     return Kind.CONSTANT, f"returns the same whatever it is given ({what})", ""
-
-
-def _is_canned(
-    node: FunctionNode,
-    answers: Iterable[tuple[Value, ast.expr]],
-    inputs: Sequence[str],
-    asks: bool,
-) -> bool:
-    """A function that should think, and answers with texts that stand in the code."""
-    given = {name.lower() for name in inputs}
-    if not _TEXT_VERBS & set(words(node.name)[:1]):
-        return False
-    values = [value for value, _ in answers]
-    if _SAID & given and (all(v.fixed for v in values) or not (asks or any(v.mask & ASKED for v in values))):
-        return True
-    return bool(_ASKED & given) and all(v.template and not v.mask & STATE for v in values)
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

@@ -54,7 +54,7 @@ class Class(NamedTuple):
 
     `only_keeps`: it does no more than that, or than handing it to another constructor. `parts` are
     attributes and the classes of which they hold one. `remembers`: an answer depends on earlier calls;
-    only asked of classes that follow something over time.
+    only asked of classes that follow something over time. `asks_given`: it calls what `__init__` was given.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Class(NamedTuple):
     decorated: bool
     parts: tuple[tuple[str, str], ...] = ()
     remembers: bool = True
+    asks_given: bool = False
 
 
 class Sign(NamedTuple):

@@ -20,6 +20,19 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 ImportNode = ast.Import | ast.ImportFrom
 _NAME = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)*")
 _MOST_NAMES = 400
+_OF_TEXTS = {
+    "strip",
+    "rstrip",
+    "lstrip",
+    "format",
+    "split",
+    "lower",
+    "upper",
+    "replace",
+    "startswith",
+    "endswith",
+}
+_OF_TEXTS |= {"encode", "join", "items", "keys", "values", "copy", "removeprefix", "removesuffix"}
 _GENERATED = re.compile(
     r"^#.*(@generated|do not (edit|modify)|(auto-?|automatically )generated|generated (by|from) )", re.I
 )
@@ -35,11 +48,12 @@ def outline(module: Module) -> Facts:
     targets = {i.name: i.target for i in imports if i.live and not i.typing_only}
     constants = frozenset(constants_of(module.tree.body))
     top = list(_top(module.tree.body))
+    asked = frozenset(_asked_parts(module.nodes))
     idles = any(tail(call.func) == "Identity" for call in module.nodes.of(ast.Call))
     return Facts(
         imports=imports,
         classes=tuple(
-            _class(n, constants, targets, idles, _patches(top, n.name))
+            _class(n, constants, targets, idles, _patches(top, n.name), asked)
             for n in top
             if isinstance(n, ast.ClassDef)
         ),
@@ -149,6 +163,18 @@ def _held_calls(nodes: Nodes) -> set[str]:
     return found
 
 
+def _asked_parts(nodes: Nodes) -> Iterator[str]:
+    """Attributes of an object that are called, or of which more than a text's methods are called."""
+    for call in nodes.of(ast.Call):
+        match call.func:
+            case ast.Attribute(value=ast.Name(id="self"), attr=part):
+                yield part
+            case ast.Attribute() as func if func.attr not in _OF_TEXTS:
+                parts = dotted(func).split(".")
+                if parts[0] == "self" and len(parts) > 2:
+                    yield parts[1]
+
+
 def _mentions(nodes: Nodes) -> set[str]:
     """Strings that could name a class or a module, as registries and configurations do."""
     texts = (n.value for n in nodes.of(ast.Constant) if isinstance(n.value, str) and len(n.value) < 100)
@@ -182,6 +208,7 @@ def _class(
     imports: dict[str, str],
     idles: bool,
     patches: Sequence[Function],
+    asked: frozenset[str],
 ) -> Class:
     body = live(node.body[1:] if docstring(node.body) else node.body)
     own = constants | constant_attributes(node, body)
@@ -206,6 +233,7 @@ def _class(
         fields=sum(isinstance(n, (ast.Assign, ast.AnnAssign, ast.ClassDef)) for n in body),
         abstract=declared or "ABCMeta" in metas,
         stores=any(map(_stores, inits)),
+        asks_given=any(_keeps(init) & asked for init in inits) if asked else False,
         only_keeps=all(map(_only_keeps, inits)),
         decorated=bool(node.decorator_list),
         parts=parts_of(node),
@@ -232,6 +260,20 @@ def _stores(init: FunctionNode) -> bool:
     """Whether the constructor keeps what it is given, as it is."""
     names = _given(init)
     return any(_is_given(value, names) for value in _kept(init))
+
+
+def _keeps(init: FunctionNode) -> set[str]:
+    """The attributes that hold what the constructor was given."""
+    names = _given(init)
+    return {
+        target.attr
+        for node in statements(init)
+        if isinstance(node, (ast.Assign, ast.AnnAssign))
+        and node.value is not None
+        and _is_given(node.value, names)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Attribute)
+    }
 
 
 def _only_keeps(init: FunctionNode) -> bool:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from orchestrator.source.liveness import FunctionNode
 from orchestrator.source.naming import tail
 
 
-def passes_through(node: FunctionNode, body: Sequence[ast.stmt], inputs: Sequence[str]) -> bool:
-    """One call with exactly the parameters, and nothing done to its answer."""
+def passes_through(
+    node: FunctionNode, body: Sequence[ast.stmt], inputs: Sequence[str], imports: Container[str]
+) -> bool:
+    """One call with exactly the parameters, of what comes from elsewhere, and nothing done to its answer."""
     if not inputs and node.name != _called(body):
         return False
     match body:
         case [ast.Return(value=ast.Call() as call)] | [ast.Expr(value=ast.Call() as call)]:
-            return list(_passed(call)) == list(inputs) and isinstance(call.func, ast.Attribute)
+            return list(_passed(call)) == list(inputs) and _is_elsewhere(call.func, imports)
         case [ast.Return(value=ast.Await(value=ast.Call() as call))]:
-            return list(_passed(call)) == list(inputs) and isinstance(call.func, ast.Attribute)
+            return list(_passed(call)) == list(inputs) and _is_elsewhere(call.func, imports)
     return False
+
+
+def _is_elsewhere(func: ast.expr, imports: Container[str]) -> bool:
+    return isinstance(func, ast.Attribute) or (isinstance(func, ast.Name) and func.id in imports)
 
 
 def _called(body: Sequence[ast.stmt]) -> str:

@@ -11,45 +11,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from orchestrator.source.known import (
+    BUILTINS,
+    DRAWN,
+    DRAWN_INTO,
+    FILLED,
+    GROWS,
+    HASH_ROOTS,
+    LOOKS_UP,
+    PURE_ROOTS,
+    RANDOM_ROOTS,
+    REPLIES,
+    SIZE_CALLS,
+    SIZE_METHODS,
+    SIZES,
+    SPREAD,
+    UNCHANGED,
+    WORLD,
+)
 from orchestrator.source.liveness import truth
-from orchestrator.source.naming import dotted, tail, words_of
+from orchestrator.source.naming import dotted, tail
 from orchestrator.source.nodes import alike, walk
 
 INPUT, STATE, RANDOM, SIZE, HASH, ASKED = 1, 2, 4, 8, 16, 32
 """A value's sources, as bits. SIZE: only how many, of what type, or whether at all. HASH: a digest of it,
 which says no more of it than that it is another. ASKED: besides STATE, what something unknown answered.
 None: a constant."""
-
-_SIZES = {"shape", "dtype", "device", "ndim", "size", "dim", "numel", "nbytes", "itemsize"}
-_SIZE_CALLS = {"len", "isinstance", "hasattr", "callable", "type", "hash", "id"}
-_SIZE_METHODS = {"size", "dim", "numel"}
-_FILLED = {"zeros", "ones", "empty", "eye", "zeros_like", "ones_like", "empty_like", "identity", "new_zeros"}
-_FILLED |= {"new_ones", "new_empty", "new_tensor_like"}
-_DRAWN = {"rand", "randn", "randint", "rand_like", "randn_like", "randint_like", "randrange", "random"}
-_DRAWN |= {"choice", "choices", "sample", "randperm", "permutation", "token_hex", "uuid4", "getrandbits"}
-_DRAWN |= {"random_sample", "standard_normal", "integers", "randbytes", "multinomial_like"}
-_SPREAD = {"uniform", "normal", "gauss", "normalvariate", "triangular", "betavariate"}
-_DRAWN_INTO = words_of("normal_ uniform_ random_ bernoulli_ exponential_ cauchy_ log_normal_ shuffle")
-_HASH_ROOTS = {"hashlib", "zlib", "binascii", "xxhash", "mmh3"}
-_RANDOM_ROOTS = {"random", "secrets", "uuid"}
-_PURE_ROOTS = {"torch", "numpy", "math", "cmath", "statistics", "jax", "tensorflow", "itertools", "functools"}
-_PURE_ROOTS |= {"operator", "copy", "collections", "string", "decimal", "fractions", "scipy"}
-_PURE_ROOTS |= {"json", "re", "textwrap"}
-_WORLD = {"load", "loads", "open", "fromfile", "memmap", "hub", "jit", "cuda", "distributed", "loadtxt"}
-_WORLD |= {"genfromtxt", "read_file", "is_available", "device_count", "get_rng_state"}
-_BUILTINS = {"dict", "list", "tuple", "set", "frozenset", "str", "int", "float", "bool", "complex", "bytes"}
-_BUILTINS |= {"range", "min", "max", "sum", "abs", "round", "sorted", "zip", "enumerate", "reversed", "pow"}
-_BUILTINS |= {"any", "all", "map", "filter", "repr", "divmod", "chr", "ord", "slice", "bytearray"}
-_UNCHANGED = words_of(
-    """
-    clone detach copy contiguous to cpu cuda float double half numpy requires_grad_ long type astype deepcopy
-    tensor as_tensor array asarray list tuple dict str Identity bfloat16
-    """
-)
-_LOOKS_UP = words_of(
-    "get items keys values split strip lower upper format join copy replace startswith endswith index count"
-)
-_GROWS = {"append", "extend", "add", "insert", "update", "appendleft", "setdefault"}
 
 
 class Value(NamedTuple):
@@ -136,6 +123,8 @@ class Scope:
         match node:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return self.test(operand)
+            case ast.Attribute(value=ast.Name(id=name)) if name == self.receiver and not self._is_given():
+                return self.value(node).mask
             case ast.Name() | ast.Attribute():
                 return _sized(self.value(node).mask)
             case ast.BoolOp(values=values):
@@ -144,6 +133,23 @@ class Scope:
                     found |= self.test(value)
                 return found
         return self.value(node).mask
+
+    def decided(self, test: ast.expr) -> bool | None:
+        """What a condition comes to that asks for an attribute which is None from first to last."""
+        match test:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                inner = self.decided(operand)
+                return None if inner is None else not inner
+            case ast.Compare(left=held, ops=[op], comparators=[ast.Constant(value=None)]):
+                never = f"{dotted(held)} is None" in self.constants
+                return isinstance(op, (ast.Is, ast.Eq)) if never else None
+            case ast.Attribute():
+                return False if f"{dotted(test)} is None" in self.constants else None
+        return None
+
+    def _is_given(self) -> bool:
+        """Whether there is anything but the object that an answer could depend on."""
+        return any(value.same for value in self.names.values())
 
     def bind(self, target: ast.expr, value: Value) -> None:
         match target:
@@ -154,7 +160,9 @@ class Scope:
                     self.bind(item, OF[value.mask])
             case ast.Starred(value=inner):
                 self.bind(inner, OF[value.mask])
-            case ast.Subscript() | ast.Attribute():
+            case ast.Subscript(slice=key):
+                self.stain(target, value.mask | self.value(key).mask & ~SIZE)
+            case ast.Attribute():
                 self.stain(target, value.mask)
 
     def stain(self, node: ast.expr, mask: int) -> None:
@@ -166,7 +174,7 @@ class Scope:
 
     def fills(self, call: ast.Call) -> None:
         """A call may leave something in the local values it is given, or is made on."""
-        drawn = tail(call.func) in _DRAWN_INTO or ".init." in self.root(call.func)
+        drawn = tail(call.func) in DRAWN_INTO or ".init." in self.root(call.func)
         given = RANDOM if drawn else self._arguments(call) | STATE
         for node in (call.func, *call.args, *(k.value for k in call.keywords)):
             self.stain(node, given)
@@ -183,7 +191,7 @@ class Scope:
     def grows(self, call: ast.Call) -> bool:
         """Whether the call only puts something into a local collection; notes what."""
         match call.func:
-            case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr in _GROWS and name in self.names:
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr in GROWS and name in self.names:
                 before = self.names[name]
                 added = self._arguments(call)
                 self.names[name] = OF[before.mask | added]
@@ -193,19 +201,23 @@ class Scope:
     def _name(self, name: str) -> Value:
         if name in self.names:
             return self.names[name]
-        if name in self.constants or name in self.imports or name in _BUILTINS:
+        if name in self.constants or name in self.imports or name in BUILTINS:
             return CONSTANT
         return OF[STATE]
 
     def _attribute(self, node: ast.Attribute) -> Value:
-        if node.attr in _SIZES:
+        own = isinstance(node.value, ast.Name) and node.value.id == self.receiver
+        if node.attr in SIZES and not own:
             return OF[_sized(self.value(node.value).mask)]
-        if isinstance(node.value, ast.Name) and node.value.id == self.receiver:
+        if own:
             if "rng" in node.attr.lower():
                 return OF[RANDOM]
             constant = f"self.{node.attr}" in self.constants
             return CONSTANT if constant else OF[STATE]
-        return OF[self.value(node.value).mask]
+        held = self.value(node.value)
+        if node.attr in GROWS and not held.same:  # `add = found.append`: it will be called
+            self.stain(node.value, STATE)
+        return OF[held.mask]
 
     def _element(self, node: ast.Subscript) -> Value:
         whole = self.value(node.value).mask
@@ -250,6 +262,8 @@ class Scope:
             return left
         if isinstance(node.op, ast.Mult) and _is_display(node.left):  # [0.0] * len(x)
             return OF[left.mask]
+        if isinstance(node.op, ast.Mod) and left.mask & ~SIZE == HASH:  # a bucket
+            return OF[HASH]
         template = isinstance(node.op, (ast.Add, ast.Mod)) and (left.template or right.template)
         return Value(left.mask | right.mask, template=template)
 
@@ -270,22 +284,24 @@ class Scope:
     def _call(self, call: ast.Call) -> Value:
         name, given = tail(call.func), self._arguments(call)
         root = self.root(call.func)
-        if name in (_SIZE_CALLS if isinstance(call.func, ast.Name) else _SIZE_METHODS):
+        if name in (SIZE_CALLS if isinstance(call.func, ast.Name) else SIZE_METHODS):
             kept = given & STATE if name == "len" else 0  # how much the object holds is its state
             return OF[_sized(given | self._receiver(call)) | kept]
-        if name in _FILLED:
+        if name in FILLED:
             return CONSTANT
+        if name in REPLIES:
+            return OF[given]
         if name in {"full", "full_like", "new_full"}:
             return self._full(call)
         if self._draws(call, name, root):
             return OF[RANDOM]
-        if name in _SPREAD:
+        if name in SPREAD:
             return OF[RANDOM | given]
         if name in {"default_rng", "Random", "RandomState", "Generator"}:
             return OF[RANDOM]
         if self._is_identity(call.func):
             return self.value(call.args[0]) if len(call.args) == 1 else OF[given]
-        if name in _UNCHANGED and (same := self._unchanged(call)).same:
+        if name in UNCHANGED and (same := self._unchanged(call)).same:
             return same
         return self._unknown_call(call, name, root, given)
 
@@ -302,8 +318,8 @@ class Scope:
         return OF[filled]
 
     def _draws(self, call: ast.Call, name: str, root: str) -> bool:
-        if name not in _DRAWN:
-            return root.split(".")[0] in _RANDOM_ROOTS and name not in _SPREAD and name[:1].islower()
+        if name not in DRAWN:
+            return root.split(".")[0] in RANDOM_ROOTS and name not in SPREAD and name[:1].islower()
         if not isinstance(call.func, ast.Attribute):
             return bool(root) or name not in {"sample", "choice", "choices"}
         held = self.value(call.func.value).mask
@@ -322,18 +338,18 @@ class Scope:
         if root:
             if "distributions" in root:
                 return OF[given | RANDOM]
-            if root.split(".")[0] in _HASH_ROOTS and given & INPUT:
+            if root.split(".")[0] in HASH_ROOTS and given & INPUT:
                 return OF[given & ~INPUT | HASH]
             made = name[:1].isupper() and not name.endswith("Tensor")
-            pure = root.split(".")[0] in _PURE_ROOTS and not made and not _WORLD & set(root.split("."))
+            pure = root.split(".")[0] in PURE_ROOTS and not made and not WORLD & set(root.split("."))
             return OF[given] if pure else Value(given | STATE | ASKED, call=own)
         if isinstance(call.func, ast.Name):
-            known = name in _BUILTINS or name[:1].isupper() or name == "print"
-            made = known and (bool(call.args) or bool(call.keywords) or name in _BUILTINS)
+            known = name in BUILTINS or name[:1].isupper() or name == "print"
+            made = known and (bool(call.args) or bool(call.keywords) or name in BUILTINS)
             return Value(given if made else given | STATE | ASKED, call=own)
         format_text = name in {"format", "join"} and isinstance(call.func, ast.Attribute)
         template = format_text and self.value(call.func.value).template  # type: ignore[attr-defined]
-        asked = ASKED if held & STATE and name not in _LOOKS_UP else 0
+        asked = ASKED if held & STATE and name not in LOOKS_UP else 0
         return Value((given if held else given & ~SIZE) | held | asked, call=own, template=template)
 
     def _receiver(self, call: ast.Call) -> int:
@@ -361,7 +377,7 @@ class Scope:
     def _own(self, func: ast.expr) -> str:
         """A function whose body may be read too: of this object, of its class's parents, of this module."""
         match func:
-            case ast.Name(id=name) if name not in self.names and name not in _BUILTINS:
+            case ast.Name(id=name) if name not in self.names and name not in BUILTINS:
                 return name
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if name == self.receiver:
                 return f"self.{attr}"

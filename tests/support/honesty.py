@@ -19,8 +19,20 @@ from orchestrator.source.listing import Listing, SourceFile
 from orchestrator.source.reading import read_index
 
 CORPUS = Path(__file__).parents[1] / "data" / "honesty"
-FAKES = {"fakes.yaml": 60, "later_fakes.yaml": 25, "unseen_fakes.yaml": 100, "blind_fakes.yaml": 35}
-GENUINE = {"genuine.yaml": 60, "later_genuine.yaml": 25, "unseen_genuine.yaml": 60, "blind_genuine.yaml": 35}
+FAKES = {
+    "fakes.yaml": 60,
+    "later_fakes.yaml": 25,
+    "unseen_fakes.yaml": 100,
+    "blind_fakes.yaml": 35,
+    "ordinary_fakes.yaml": 100,
+}
+GENUINE = {
+    "genuine.yaml": 60,
+    "later_genuine.yaml": 25,
+    "unseen_genuine.yaml": 60,
+    "blind_genuine.yaml": 35,
+    "ordinary_genuine.yaml": 110,
+}
 """How many of them each file holds at least."""
 LEAST_RECALL, MOST_FALSE_ALARMS = 0.97, 0.02
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from orchestrator.source.bodies import BY_CHANCE, DEAF, HASHES, SIZES
@@ -43,6 +44,10 @@ _LEARNS = words_of("forward predict estimate score evaluate infer")
 _DRAWS = words_of(
     "noise random sample samples synthetic data dataset batch trajectory trajectories augment mask"
 )
+_STATUS = re.compile(r" \((-?\d|\(-?\d, -?\d\))\)$")
+"""What a parent asks for that gets the work elsewhere: how many bytes were used, and an error number."""
+_GIVEN_BY_SIZE = words_of("mask masks grid anchors positions indices")
+"""Last words of what is made to measure: `generate_square_mask(length)`."""
 NEUTRAL = words_of(
     """
     null noop no nop identity passthrough pass empty base mixin interface disabled constant zero always
@@ -98,8 +103,9 @@ def _judged(index: Index, of: Definition, owner: Definition | None, within: Clas
 
 def _rule(function: Function, spoken: Sequence[str], losing: bool, is_first: bool) -> str:
     match function.kind:
-        case Kind.CONSTANT if not _is_verdict(function):
-            return BLIND_LOSS if losing else CONSTANT
+        case Kind.CONSTANT if not (_is_verdict(function) or _GIVEN_BY_SIZE & set(spoken[-1:])):
+            status = not is_first and function.acts and _STATUS.search(function.found)
+            return "" if status else BLIND_LOSS if losing else CONSTANT
         case Kind.RANDOM if not _DRAWS & set(spoken):
             return BLIND_LOSS if losing else RANDOM
         case Kind.IDENTITY if spoken[0] in _CHANGES:

@@ -73,7 +73,8 @@ def judge(index: Index, file: SourceFile) -> Iterator[Sign]:
         if core is None or not _is_own_network(index, file, one):
             continue
         near = [index.facts(other) for other in index.closure([file])]
-        if not any(_does(facts, core.done) or _is_loaded(facts) for facts in near):
+        own = {known.name for facts in near for known in facts.classes}
+        if not any(_does(facts, core.done, own) or _is_loaded(facts) for facts in near):
             yield Sign(
                 RULE, one.line, one.name, f"nothing {core.what} in {one.name}, or in what it is made of"
             )
@@ -86,8 +87,10 @@ def _is_own_network(index: Index, file: SourceFile, one: Class) -> bool:
     return network and any(m.kind in (Kind.REAL, Kind.FORWARDS, Kind.IDENTITY) for m in forward)
 
 
-def _does(facts: Facts, done: re.Pattern[str]) -> bool:
-    return any(done.search(name.lower()) for name in (*facts.calls, *facts.uses))
+def _does(facts: Facts, done: re.Pattern[str], own: set[str]) -> bool:
+    """Making an object of the tree's own is no operation yet, whatever its class is called."""
+    said = (name for name in (*facts.calls, *facts.uses) if name.rpartition(".")[2] not in own)
+    return any(done.search(name.lower()) for name in said)
 
 
 def _is_loaded(facts: Facts) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
 from orchestrator.source.facts import Sign
@@ -18,7 +19,9 @@ def judge(index: Index, file: SourceFile) -> Iterator[Sign]:
         *facts.calls,
     }
     for name, line in () if dynamic else facts.exported:
-        if name not in facts.bound and not _is_submodule(index, file, name):
+        if name not in facts.bound and not (
+            _is_submodule(index, file, name) or _is_beside(index, file, name)
+        ):
             yield Sign(
                 RULE, line, name, f"__all__ offers {name}, which the module neither defines nor imports"
             )
@@ -27,3 +30,9 @@ def judge(index: Index, file: SourceFile) -> Iterator[Sign]:
 def _is_submodule(index: Index, file: SourceFile, name: str) -> bool:
     folder = file.inner.removesuffix("__init__.py")
     return any(inner.startswith((f"{folder}{name}.py", f"{folder}{name}/")) for inner in index.files)
+
+
+def _is_beside(index: Index, file: SourceFile, name: str) -> bool:
+    """A file of the same folder defines it: the one that is generated from this one, as a rule."""
+    folder = posixpath.dirname(file.inner)
+    return any(posixpath.dirname(one.file.inner) == folder for one in index.definitions(name))

@@ -23,6 +23,7 @@ from orchestrator.checks.redflags import (
     metrics,
     names,
     placeholders,
+    remotes,
     roles,
     severed,
     stand_ins,
@@ -69,6 +70,7 @@ _JUDGES: Sequence[Callable[[Index, SourceFile], Iterable[Sign]]] = (
     copies.judge,
     exports.judge,
     roles.judge,
+    remotes.judge,
     cores.judge,
     doubles.judge,
 )

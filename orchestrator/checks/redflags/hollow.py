@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from orchestrator.checks.redflags.mocked import asserts_its_mock
 from orchestrator.source.facts import Sign
 from orchestrator.source.liveness import FunctionNode, docstring, live
 from orchestrator.source.naming import tail, words
@@ -24,7 +25,7 @@ def signs(module: Module) -> Iterator[Sign]:
     tests = [f for f in module.nodes.functions() if f.name.startswith("test_") and not _is_marked(f)]
     silent = [test for test in tests if not _checks(test)]
     for test in module.nodes.functions():
-        if test.name.startswith("test_") and (patched := _asserts_its_mock(test)):
+        if test.name.startswith("test_") and (patched := asserts_its_mock(test)):
             yield Sign(
                 RULE, test.lineno, test.name, f"{test.name} replaces {patched}, and asserts what it put there"
             )
@@ -41,25 +42,6 @@ def _is_smoke(module: Module, test: FunctionNode) -> bool:
     first = docstring(module.tree.body)
     said = str(first.value.value) if first is not None and isinstance(first.value, ast.Constant) else ""
     return bool(_SMOKE & {*words(test.name), *words(said.replace(" ", "_"))})
-
-
-def _asserts_its_mock(test: FunctionNode) -> str:
-    """All it asserts is the answer of the one method that it replaced itself."""
-    patched: set[str] = set()
-    for node in walk(test):
-        match node:
-            case ast.Call(func=func, args=[_, ast.Constant(value=str(name)), *_], keywords=keys) if tail(
-                func
-            ) == "object" and any(k.arg == "return_value" for k in keys):
-                patched.add(name)
-    held = [n.test for n in walk(test) if isinstance(n, ast.Assert)]
-    asked = [
-        n.func.attr
-        for t in held
-        for n in walk(t)
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
-    ]
-    return min(patched) if patched and held and asked and set(asked) <= patched else ""
 
 
 def _is_marked(test: FunctionNode) -> bool:

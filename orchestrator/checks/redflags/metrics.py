@@ -170,10 +170,25 @@ class _Body:
                 self._assigned(target, value)
             case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"))):
                 self.counters.add(name)
-            case ast.For(target=target):
+            case ast.For(target=target, iter=items):
                 self._assigned(target, ast.Name(id="?", ctx=ast.Load()))
+                last = target.elts[-1] if isinstance(target, ast.Tuple) else target
+                if isinstance(last, ast.Name) and (rows := self._rows(items)):
+                    self.given[last.id] = rows
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="update" | "setdefault")):
                 self.filled.add(name)
+
+    def _rows(self, items: ast.expr) -> list[ast.expr]:
+        """The records of a table that stands in the code: `for name, row in RESULTS.items()`."""
+        match items:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="items" | "values"), args=[]):
+                tables = [t.values for t in self.given.get(name, ()) if isinstance(t, ast.Dict)]
+            case ast.Name(id=name):
+                tables = [t.elts for t in self.given.get(name, ()) if isinstance(t, ast.List)]
+            case _:
+                return []
+        rows = [_as_display(row) for table in tables for row in table]
+        return rows if all(isinstance(row, ast.Dict) for row in rows) else []
 
     def _assigned(self, target: ast.expr, value: ast.expr) -> None:
         match target:

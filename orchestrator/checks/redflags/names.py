@@ -38,7 +38,7 @@ def judge(index: Index, file: SourceFile) -> Iterator[Sign]:
 
 def _counts(index: Index, of: Definition, spoken: tuple[str, ...], said: set[str]) -> bool:
     assert isinstance(of.what, Class)
-    if spoken[-1] in {"error", "exception", "warning"}:
+    if spoken[-1] in {"error", "exception", "warning"} or {"simplified", "chinese"} <= set(spoken):
         return False
     rest = "".join(word for word in spoken if word not in said)
     network = any(base.rpartition(".")[2].endswith(("Module", "Model")) for base in of.what.bases)

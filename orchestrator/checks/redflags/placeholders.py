@@ -68,7 +68,7 @@ _START = rf"{_LEAD}(?:{_FILLER}[\s:,]+)*"
 _PHRASES = (
     rf"\b(?:todo|fixme|xxx|hack)\b\W{{0,4}}(?:\([^)]*\)\W*)?{_DO}(?:ing)?\b(?: {_SMALL})*"
     rf"(?: {_REAL}\b|\W*$| (?:{_THING}|encode|decode|forward|predict)\b\W*$)",
-    rf"\bin (?:a|an|the|any) {_REAL}(?:-\w+)? {_WHOLE}\b",
+    rf"\bin (?:a|an|the|any) {_REAL}(?:-\w+)? {_WHOLE}\b(?!,? you (?:should|may|can|must|will)\b)",
     rf"\bin (?:a|an|the|any) {_REAL} {_THING},? (?:we|you|this|it|one|that){_WOULD}\b",
     rf"\bin (?:production|reality),? (?:we|you|this|it|one)(?:{_WOULD}| will)\b",
     r"\bfor (?:demo|demonstration)s?(?: purposes?)?(?: only)?\W*$",
@@ -80,7 +80,7 @@ _PHRASES = (
     rf"\b{_REAL} (?:\w+ ){{1,2}}(?:will|shall|is to|are to) be "
     r"(?:added|implemented|written|filled in|plugged in)\b",
     r"\b(?:is|as|only|just) an? (?:\w+ )?mock-?up\b",
-    rf"{_START}{_SHAM} {_ANSWER}\b",
+    rf"{_START}{_SHAM} {_ANSWER}\b(?! (?:for|of|on) (?:meta|abstract|symbolic|fake) )",
     r"\bthis (?:is|class is|method is|function is|module is) (?:just |only |currently |merely )?"
     r"an? (?:\w+ )?placeholder\b",
     r"\bplaceholder (?:implementation|until|for now)\b",
@@ -91,6 +91,7 @@ _PHRASES = (
     rf"{_LEAD}{_ALONE}[\s.!…]*$",
     r"^\W*(?:simulat|pretend|mimic|fak)(?:e|es|s|ing)?\b (?:to |that |a |an |the |some )*"
     rf"(?:\w+ )?{_PRETENDED}\b",
+    r"^\W*pretend(?:s|ing)? to (?!be\b|have\b)\w+",
 )
 _ANY = re.compile("|".join(f"(?:{phrase})" for phrase in _PHRASES), re.IGNORECASE)
 _STEMS = _any(

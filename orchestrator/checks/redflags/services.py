@@ -105,6 +105,7 @@ SERVICES: tuple[tuple[re.Pattern[str], str, frozenset[str]], ...] = (
         frozenset({"torchvision"}),
     ),
 )
+_KITS = ("google.generativeai", "google.genai", "google.cloud.aiplatform", "vertexai")
 _LOADS = {
     "from_pretrained",
     "pipeline",
@@ -156,7 +157,7 @@ def _reaches(facts: Facts, own: frozenset[str]) -> bool:
     live = [i for i in facts.imports if i.used and i.live]
     used = {i.target.split(".")[0] for i in live if not _BESIDE.search(i.target)}
     asked = {"completions", "messages", "responses"} & set(facts.held_calls)  # of a client it was given
-    if asked and "create" in facts.held_calls:
+    if (asked and "create" in facts.held_calls) or any(i.target.startswith(_KITS) for i in live):
         return True
     loads = _LOADS & set(facts.calls)
     if loads == {"from_pretrained"} and any(_BESIDE.search(i.target) for i in live):

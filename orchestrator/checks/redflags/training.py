@@ -172,6 +172,7 @@ def _never(function: ast.FunctionDef | ast.AsyncFunctionDef, loops: Sequence[ast
     hands_on = any(
         _WORKS & set(words(name))
         and name not in {"step", "backward", "zero_grad", function.name}
+        and not name.endswith(("LR", "Scheduler"))
         and name not in _IDLE
         for name in names
     )
@@ -235,17 +236,31 @@ def _moves(node: ast.AST) -> bool:
 def _has_arithmetic(loops: Sequence[ast.stmt]) -> bool:
     """Whether weights could be moved by hand: an element or attribute is reassigned from something."""
     targets = (ast.Subscript, ast.Attribute)
+    shown = {name for loop in loops for name in _shown(loop)}
     for loop in loops:
         for node in walk(loop):
             if isinstance(node, ast.AugAssign) and isinstance(node.target, targets):
                 return True
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
                 return True
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute) and shown:
+                learns = any(isinstance(n, ast.Name) and n.id in shown for n in walk(node.value))
+                if learns:
+                    return True
             if isinstance(node, ast.AugAssign) and any(
                 isinstance(n, ast.Name) and n.id == "lr" for n in walk(node)
             ):
                 return True
     return False
+
+
+def _shown(loop: ast.stmt) -> set[str]:
+    """The examples that a loop goes over, by name; none where it only counts."""
+    if not isinstance(loop, ast.For) or any(
+        tail(n) == "range" for n in walk(loop.iter) if isinstance(n, ast.Name)
+    ):
+        return set()
+    return {n.id for n in walk(loop.target) if isinstance(n, ast.Name)}
 
 
 def _computes(calls: Sequence[ast.Call]) -> bool:
