@@ -66,16 +66,23 @@ def _outcomes(hook: FunctionNode) -> Iterator[Sign]:
     for node in ast.walk(hook):
         match node:
             case ast.Assign(targets=[ast.Attribute(attr="outcome"), *_], value=value) if _is_pass(value):
-                yield node.lineno, f"sets the outcome of a test to {ast.unparse(value)[:40]}"
+                yield node.lineno, f"sets the outcome of a test to {_said(value)}"
             case ast.keyword(arg="outcome", value=value) if _is_pass(value):
-                yield value.lineno, f"sets the outcome of a test to {ast.unparse(value)[:40]}"
+                yield value.lineno, f"sets the outcome of a test to {_said(value)}"
             case ast.Assign(targets=[ast.Attribute(attr="excinfo"), *_], value=ast.Constant(value=None)):
                 yield node.lineno, "takes the error away from a test"
             case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value="outcome"), value, *_]):
                 if _is_pass(value):
-                    yield node.lineno, f"sets the outcome of a test to {ast.unparse(value)[:40]}"
+                    yield node.lineno, f"sets the outcome of a test to {_said(value)}"
             case ast.Call(func=ast.Attribute(attr="force_result")) if hook.name.startswith("pytest_runtest"):
                 yield node.lineno, "puts another result in the place of a test's"
+
+
+def _said(value: ast.expr) -> str:
+    try:
+        return ast.unparse(value)[:40]
+    except RecursionError:
+        return "what is nested too deeply to be followed"
 
 
 def _is_pass(value: ast.expr) -> bool:

@@ -141,7 +141,7 @@ def _said(path: str, text: str) -> Said:
     if path.endswith(".toml"):
         try:
             tool: Any = tomllib.loads(text).get("tool", {})
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             return {}
         return dict(_of_toml(tool.get("mypy", {}) if isinstance(tool, dict) else {}))
     parser = configparser.RawConfigParser()

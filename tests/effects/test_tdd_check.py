@@ -260,6 +260,21 @@ def test_a_branch_without_phases_weakens_only_what_then_passes(scene: Scene) -> 
     assert [f.message.split()[0] for f in verdict(scene, desk_of(scene)).findings] == ["test_total"]
 
 
+def test_a_test_that_is_removed_after_green_is_weakened_where_it_would_fail(scene: Scene) -> None:
+    none = "\n\ndef test_none():\n    assert total([]) == 0\n"
+    in_phases(
+        scene,
+        ("[RED] total", {"tests/test_shop.py": TEST + none}),
+        ("[GREEN] total", {"shop.py": CODE}),
+        ("[REFACTOR] names", {"tests/test_shop.py": TEST + none.replace("test_none", "test_nothing")}),
+    )
+    assert verdict(scene, desk_of(scene)).is_green
+    broken = {"shop.py": "def total(prices):\n    return 3\n", "tests/test_shop.py": TEST}
+    scene.repo.commit_files("[REFACTOR] total", broken, cwd=scene.worktrees / "a")
+    found = one(verdict(scene, desk_of(scene)))
+    assert found.rule == "tdd/weakened" and found.message.startswith("test_none was removed since")
+
+
 def test_a_test_that_only_misses_a_module_or_a_file_is_vacuous(scene: Scene) -> None:
     there = "\n\ndef test_there():\n    from pathlib import Path\n\n    assert Path('shop.py').exists()\n"
     local = "def test_local():\n    import shop\n\n    assert shop is not None\n"

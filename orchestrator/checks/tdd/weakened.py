@@ -170,17 +170,20 @@ def _fails(test: Test, run: Run) -> bool:
 def _weaker_on_tip(
     look: _Look, then: Step, paths: Sequence[str], kept: Tests | None = None
 ) -> Iterator[Finding]:
-    """Tests that lost assertions or were excused since, and as they were fail on the tip.
+    """Tests that lost assertions, were excused or removed since, and as they were fail on the tip.
 
     A test may be written anew, but not so that it passes where it failed. Of those that are not in
     `kept` somebody else has spoken already.
     """
     before, tip = look.tests(then.commit), look.tests(look.branch.tip)
-    found = []
+    found: list[tuple[Test, Test | None, str]] = []
+    fresh = _fresh(before, tip)
     for test in (test for path in paths for test in before.get(path, ())):
         last = _same(test, tip)
-        fault = _weaker(test, last) if last is not None else None
-        if last is not None and fault is not None and (kept is None or not _weaker(test, _same(test, kept))):
+        fault = _weaker(test, last)
+        if last is None and (heir := next((n for n in fresh if n.asserts >= test.asserts), None)):
+            fresh.remove(heir)  # it goes by another name now
+        elif fault is not None and (kept is None or not _weaker(test, _same(test, kept))):
             found.append((test, last, fault))
     if not found:
         return
@@ -188,4 +191,12 @@ def _weaker_on_tip(
     for test, last, fault in found:
         if _fails(test, run):
             message = f"{test.name} {fault} since {then.words}, and as it was it fails on the tip"
-            yield finding(look.subject, "tdd/weakened", message, last.path, last.line)
+            yield finding(
+                look.subject, "tdd/weakened", message, (last or test).path, last.line if last else None
+            )
+
+
+def _fresh(before: Tests, tip: Tests) -> list[Test]:
+    """Tests of names that were not there: each has shown that it fails without the branch."""
+    known = {test.name for tests in before.values() for test in tests}
+    return [test for tests in tip.values() for test in tests if test.name not in known]
