@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator import git
 from orchestrator.checks.finding import Finding, Subject, finding
-from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import dotted, tail, words_of
 from orchestrator.source.parsing import Fault, Module, parse
 
@@ -21,7 +21,6 @@ _DECIDING = words_of(
 _HARMLESS = ("maxDiff", "longMessage")
 _REPORT_FOLDER = "ORCHESTRATOR_OUT"
 _ALL = words_of("Exception BaseException AssertionError Failed Exit OutcomeException")
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 Sign = tuple[int, str]
 """A line and what stands there."""
@@ -56,7 +55,7 @@ def signs_in(content: bytes) -> Iterator[Sign]:
 
 def _in_hooks(module: Module) -> Iterator[Sign]:
     for node in ast.walk(module.tree):
-        if isinstance(node, _FUNCTIONS) and node.name.startswith("pytest_"):
+        if isinstance(node, FUNCTIONS) and node.name.startswith("pytest_"):
             for sign in (_outcomes, _swallows, _decides, _ends):
                 yield from ((line, f"{node.name}() {text}") for line, text in sign(node))
 
@@ -154,7 +153,7 @@ def _in_module(module: Module) -> Iterator[Sign]:
 def _outer(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
     """What a module does when it is imported, and a plugin when it is loaded; no test's own patches."""
     for statement in body:
-        if isinstance(statement, _FUNCTIONS):
+        if isinstance(statement, FUNCTIONS):
             if statement.name.startswith("pytest_"):
                 yield from (node for node in ast.walk(statement) if isinstance(node, ast.stmt))
         elif not isinstance(statement, ast.ClassDef):

@@ -6,12 +6,11 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from orchestrator.source.liveness import FunctionNode, docstring
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode, docstring
 from orchestrator.source.naming import words_of
 from orchestrator.source.nodes import walk
 from orchestrator.source.parsing import Fault, parse
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _HOUSEKEEPING = words_of(
     "__init__ __new__ __post_init__ __init_subclass__ __class_getitem__ __del__ __repr__ __str__ "
     "__eq__ __ne__ __hash__ __getattr__ __setattr__ __getstate__ __setstate__ __reduce__"
@@ -49,14 +48,14 @@ def without_bodies(content: bytes, aims: Sequence[Aim]) -> str | None:
 def _taken(node: ast.stmt, aim: Aim) -> int:
     if isinstance(node, ast.ClassDef) and node.name == aim.name:
         return _take_methods(node, aim)
-    return _take(node) if isinstance(node, _FUNCTIONS) and node.name == aim.name else 0
+    return _take(node) if isinstance(node, FUNCTIONS) and node.name == aim.name else 0
 
 
 def _outer(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements of a module or class itself, those in its `if`s, `try`s and `with`s too."""
     for statement in body:
         yield statement
-        if isinstance(statement, (*_FUNCTIONS, ast.ClassDef)):
+        if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             continue
         for name in ("body", "orelse", "finalbody"):
             yield from _outer(getattr(statement, name, ()))
@@ -65,7 +64,7 @@ def _outer(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _take_methods(node: ast.ClassDef, aim: Aim) -> int:
-    methods = [n for n in _outer(node.body) if isinstance(n, _FUNCTIONS)]
+    methods = [n for n in _outer(node.body) if isinstance(n, FUNCTIONS)]
     if aim.whole and not methods:
         node.body += ast.parse(_CONSTRUCTOR).body
         return 1

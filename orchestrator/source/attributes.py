@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import dotted, tail
 from orchestrator.source.nodes import statements, walk
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _GROWING = (ast.List, ast.Dict, ast.Set)
 _CHANGES = {
     "append",
@@ -51,7 +50,7 @@ def constant_attributes(node: ast.ClassDef, body: Sequence[ast.stmt]) -> frozens
     declared = set(constant)
     variable: set[str] = set()
     given: set[str] = set()
-    for method in (n for n in body if isinstance(n, _FUNCTIONS)):
+    for method in (n for n in body if isinstance(n, FUNCTIONS)):
         receiver = method.args.args[0].arg if method.args.args else ""
         for name, value in _attribute_assignments(method, receiver):
             (constant if value is not None else variable).add(f"self.{name}")

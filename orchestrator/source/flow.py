@@ -11,10 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from orchestrator.source.liveness import FunctionNode, live
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode, live
 from orchestrator.source.nodes import walk
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _GROWS = {"append", "extend", "add", "insert", "appendleft", "put", "write", "setdefault", "add_scalar"}
 _SIZES = {"shape", "dtype", "device", "ndim", "size", "dim", "numel"}
 _SEES_ALL = {"locals", "vars", "eval", "exec"}
@@ -71,7 +70,7 @@ def ways_of(function: FunctionNode) -> Ways:
     inner = {
         n.id
         for part in walk(function)[1:]
-        if isinstance(part, (*_FUNCTIONS, ast.Lambda))
+        if isinstance(part, (*FUNCTIONS, ast.Lambda))
         for n in walk(part)
         if isinstance(n, ast.Name)
     }

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from orchestrator.source.liveness import docstring
+from orchestrator.source.liveness import FUNCTIONS, docstring
 from orchestrator.source.naming import words_of
 from orchestrator.source.nodes import Nodes, fields_without
 from orchestrator.source.parsing import TOO_DEEP, Fault, Module, parse
@@ -91,7 +91,7 @@ class _Reader:
         for node in body:
             if isinstance(node, ast.ClassDef):
                 yield from self._defined(node.body, f"{owner}{node.name}.")
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            elif isinstance(node, FUNCTIONS):
                 statements = tuple(self._statements(_without_docstring(node.body)))
                 yield Fragment(f"{owner}{node.name}", node.lineno, statements)
                 yield from self._defined(node.body, f"{owner}{node.name}.")

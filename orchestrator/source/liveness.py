@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 _ENDS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def truth(test: ast.expr) -> bool | None:

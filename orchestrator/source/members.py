@@ -7,11 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from orchestrator.source.flow import ways_of
-from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import dotted, tail, words
 from orchestrator.source.nodes import statements, walk
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _FOLLOWING = {"tracker", "tracking", "sort", "associator"}
 _ENTRIES = {"update", "track", "step", "associate", "process", "__call__", "forward"}
 _SEEN = {"detections", "detection", "dets", "boxes", "bboxes", "box", "bbox", "objects", "observations"}
@@ -107,7 +106,7 @@ def _closure(made_of: dict[str, set[str]], start: Iterable[str]) -> set[str]:
 
 
 def _methods(node: ast.ClassDef) -> list[FunctionNode]:
-    return [n for n in node.body if isinstance(n, _FUNCTIONS)]
+    return [n for n in node.body if isinstance(n, FUNCTIONS)]
 
 
 def _method(node: ast.ClassDef, holder: str) -> FunctionNode | None:

@@ -10,13 +10,12 @@ from itertools import chain
 from orchestrator.source.attributes import constant_attributes, constants_of, idle_layers
 from orchestrator.source.bodies import read_function
 from orchestrator.source.facts import Class, Facts, Function, Import, Kind
-from orchestrator.source.liveness import FunctionNode, docstring, live
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode, docstring, live
 from orchestrator.source.members import follows, parts_of, remembers
 from orchestrator.source.naming import dotted, tail
 from orchestrator.source.nodes import Nodes, statements, walk
 from orchestrator.source.parsing import Module
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 ImportNode = ast.Import | ast.ImportFrom
 _NAME = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)*")
 _MOST_NAMES = 400
@@ -60,7 +59,7 @@ def outline(module: Module) -> Facts:
         functions=tuple(
             read_function(n, constants=constants, imports=targets, method=False)
             for n in top
-            if isinstance(n, _FUNCTIONS)
+            if isinstance(n, FUNCTIONS)
         ),
         aliases=tuple(_aliases(top)),
         exported=tuple(_exported(top)),
@@ -217,13 +216,13 @@ def _class(
     methods = [
         read_function(n, constants=own, imports=imports, method=True)
         for n in body
-        if isinstance(n, _FUNCTIONS)
+        if isinstance(n, FUNCTIONS)
     ]
     methods += _assigned_methods(body)
     methods = [m for m in methods if m.name not in {p.name for p in patches}] + list(patches)
     bases = tuple(dotted(b.value if isinstance(b, ast.Subscript) else b) or "?" for b in node.bases)
     metas = {tail(k.value) for k in node.keywords if k.arg == "metaclass"}
-    inits = [n for n in body if isinstance(n, _FUNCTIONS) and n.name == "__init__"]
+    inits = [n for n in body if isinstance(n, FUNCTIONS) and n.name == "__init__"]
     declared = any(base.rpartition(".")[2] in {"ABC", "Protocol"} for base in bases)
     return Class(
         name=node.name,

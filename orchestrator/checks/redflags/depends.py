@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from orchestrator.checks.redflags.answers import MEASURES
 from orchestrator.source.facts import Sign
 from orchestrator.source.flow import content_of, reaching
-from orchestrator.source.liveness import FunctionNode, docstring, live
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode, docstring, live
 from orchestrator.source.naming import dotted, tail, words, words_of
 from orchestrator.source.nodes import running as walk
 from orchestrator.source.parsing import Module
@@ -38,7 +38,6 @@ _LOOKS = words_of(
 _COUNTERS = {"epoch", "step", "iteration", "i", "epochs", "steps", "progress", "t"}
 _COEFFICIENT = words_of("weight lambda coef alpha beta schedule rate target scale max min")
 _WORKERS = {"trainer", "evaluator", "validator"}
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _OPENS = words_of("open read_text read_bytes load loads read_csv read_json safe_load literal_eval loadtxt")
 
 
@@ -98,7 +97,7 @@ def _of_owner(owner: ast.ClassDef) -> Iterator[Sign]:
     """A trainer or evaluator that is given a model, and does nothing with it."""
     inits = [n for n in owner.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
     works = [
-        n for n in owner.body if isinstance(n, _FUNCTIONS) and n.name != "__init__" and not _is_declared(n)
+        n for n in owner.body if isinstance(n, FUNCTIONS) and n.name != "__init__" and not _is_declared(n)
     ]
     if not works or any(tail(base) not in {"object", "Generic"} for base in owner.bases):
         return

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator
 
 from orchestrator.source.facts import Sign
 from orchestrator.source.flow import Ways, closure, content_of, ways_of
-from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import dotted, tail, words_of
 from orchestrator.source.nodes import walk
 from orchestrator.source.parsing import Module
 
 RULE = "redflags/discarded-work"
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _ANSWERS = words_of(
     "forward encode decode extract extract_features embed predict detect features tokenize compress __call__"
 )
@@ -27,7 +26,7 @@ _NEW = words_of("new_zeros new_ones new_empty new_full new_tensor")
 def signs(module: Module) -> Iterator[Sign]:
     for owner in module.nodes.of(ast.ClassDef):
         if any(tail(base) == "Module" for base in owner.bases):
-            methods = {n.name: n for n in owner.body if isinstance(n, _FUNCTIONS)}
+            methods = {n.name: n for n in owner.body if isinstance(n, FUNCTIONS)}
             known = _made_at_first(methods.get("__init__"))
             for name in _ANSWERS & methods.keys():
                 if how := _discards(methods[name], methods.keys(), known):
@@ -41,7 +40,7 @@ def _discards(method: FunctionNode, own: Iterable[str], known: set[str]) -> str:
     if not layers or not needed or _sees_all(method):
         return ""
     cut = _without_sizes(method)
-    assert isinstance(cut, _FUNCTIONS)
+    assert isinstance(cut, FUNCTIONS)
     ways = ways_of(cut)
     reached = closure(ways, ways.answers)
     held = {name for name in reached if name.startswith("self.")}

@@ -6,20 +6,18 @@ import ast
 from collections.abc import Iterator
 
 from orchestrator.source.facts import Sign
-from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import tail
 from orchestrator.source.nodes import walk
 from orchestrator.source.parsing import Module
 
 RULE = "redflags/dropped-function"
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-
 
 def signs(module: Module) -> Iterator[Sign]:
     for function in module.nodes.functions():
         taken = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
-        for inner in [n for n in function.body if isinstance(n, _FUNCTIONS)] if len(taken) == 1 else []:
+        for inner in [n for n in function.body if isinstance(n, FUNCTIONS)] if len(taken) == 1 else []:
             if _stands_in(inner, taken[0]) and not _uses(function, inner, taken[0]) and not _refuses(inner):
                 text = f"@{function.name} never calls the function it decorates"
                 yield Sign(RULE, function.lineno, function.name, text)

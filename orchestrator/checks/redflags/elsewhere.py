@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from orchestrator.checks.redflags.services import answers_by_name, service_of
 from orchestrator.source.facts import Sign
-from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import dotted, tail, words, words_of
 from orchestrator.source.nodes import walk
 from orchestrator.source.parsing import Module
@@ -15,7 +15,6 @@ from orchestrator.source.parsing import Module
 NEVER, NO_MEMORY, NO_CLIENT = "redflags/never-trains", "redflags/no-memory", "redflags/no-client"
 CONSTANT = "redflags/constant-answer"
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _TRAINS = words_of("train fit training finetune")
 _OPTIMIZERS = words_of("SGD Adam AdamW RMSprop Adagrad Adamax NAdam RAdam LBFGS Lion")
 _FILLED = words_of("zeros ones full empty rand randn zeros_like ones_like rand_like randn_like")
@@ -27,7 +26,7 @@ def signs(module: Module) -> Iterator[Sign]:
         if _TRAINS & set(words(function.name)) and (how := _trains_another(function)):
             yield Sign(NEVER, function.lineno, function.name, f"{function.name}() {how}")
     for owner in module.nodes.of(ast.ClassDef):
-        methods = [n for n in owner.body if isinstance(n, _FUNCTIONS)]
+        methods = [n for n in owner.body if isinstance(n, FUNCTIONS)]
         for method in methods:
             place = f"{owner.name}.{method.name}"
             if words(owner.name)[-1:] == ("tracker",) and method.name in _UPDATES:

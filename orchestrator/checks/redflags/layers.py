@@ -6,14 +6,13 @@ import ast
 from collections.abc import Iterator
 
 from orchestrator.source.facts import Sign
-from orchestrator.source.liveness import FunctionNode, docstring, live
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode, docstring, live
 from orchestrator.source.naming import dotted, tail, words_of
 from orchestrator.source.nodes import walk
 from orchestrator.source.parsing import Module
 
 RULE = "redflags/unused-layers"
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _RUNS_ALL = {"children", "modules", "named_children", "named_modules", "_modules", "__dict__"}
 _COUNTS = words_of("parameters named_parameters zero_grad state_dict")
 _SETS = words_of("train eval to cuda cpu half float requires_grad_ zero_grad")
@@ -66,7 +65,7 @@ def _is_set(statement: ast.Expr) -> ast.expr | None:
 
 def _of_class(owner: ast.ClassDef, named: set[str]) -> Iterator[Sign]:
     """`named` are all attributes that the file reads: others may run the layers of a base class."""
-    methods = {n.name: n for n in owner.body if isinstance(n, _FUNCTIONS)}
+    methods = {n.name: n for n in owner.body if isinstance(n, FUNCTIONS)}
     init = methods.get("__init__")
     others = [method for name, method in methods.items() if name != "__init__" and _works(method)]
     layers = list(dict.fromkeys(_layers(init))) if init is not None and others else []

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from orchestrator.source.facts import Sign
-from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import dotted, tail, words, words_of
 from orchestrator.source.nodes import walk
 from orchestrator.source.parsing import Module
@@ -14,7 +14,6 @@ from orchestrator.source.parsing import Module
 BLIND_LOSS, CONSTANT = "redflags/loss-ignores-input", "redflags/constant-answer"
 CHANCE, TOLD = "redflags/random-answer", "redflags/reads-the-truth"
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _CRITERIA = words_of("mse_loss l1_loss smooth_l1_loss huber_loss cross_entropy binary_cross_entropy kl_div")
 _SAME = words_of("detach clone contiguous float")
 _DRAWN = words_of("rand randn uniform normal standard_normal rand_like randn_like random")
@@ -34,7 +33,7 @@ def signs(module: Module) -> Iterator[Sign]:
                 said = ast.unparse(call.args[0])[:40]
                 yield Sign(BLIND_LOSS, call.lineno, said, f"the loss compares {said} with itself")
     for owner in module.nodes.of(ast.ClassDef):
-        methods = [m for m in owner.body if isinstance(m, _FUNCTIONS)]
+        methods = [m for m in owner.body if isinstance(m, FUNCTIONS)]
         for method in methods:
             for rule, node, how in _of_method(owner, method):
                 where = f"{owner.name}.{method.name}"

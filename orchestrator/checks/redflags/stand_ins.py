@@ -13,7 +13,6 @@ from orchestrator.source.parsing import Module
 
 RULE = "redflags/canned-answer"
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LIBRARIES = ("openai", "anthropic", "mistralai", "transformers", "ollama", "vllm", "llama_cpp", "litellm")
 _ASKED = words_of("generate complete chat ask query answer respond caption describe explain summarize")
 _SWITCHES = words_of("client model llm environ getenv key dry offline mock available pipeline pipe")

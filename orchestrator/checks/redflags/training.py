@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from orchestrator.source.facts import Sign
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import dotted, tail, words
 from orchestrator.source.nodes import running as walk
 from orchestrator.source.parsing import Module
@@ -118,7 +119,6 @@ _IDLE |= {
     "echo",
     "zip",
 }
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _JUDGED = {
     "pred",
     "preds",
@@ -149,23 +149,23 @@ def signs(module: Module) -> Iterator[Sign]:
     for owner in module.nodes.of(ast.ClassDef):
         if owner.name.endswith("Loss"):
             for method in owner.body:
-                if not isinstance(method, _FUNCTIONS) or method.name not in {"forward", "__call__"}:
+                if not isinstance(method, FUNCTIONS) or method.name not in {"forward", "__call__"}:
                     continue
                 if name := _unread(method):
                     yield _blind(method, owner.name, name)
 
 
-def _blind(function: ast.FunctionDef | ast.AsyncFunctionDef, owner: str, name: str) -> Sign:
+def _blind(function: FunctionNode, owner: str, name: str) -> Sign:
     return Sign(BLIND_LOSS, function.lineno, owner, f"the loss {owner} never looks at {name}")
 
 
-def _is_training(function: ast.FunctionDef | ast.AsyncFunctionDef, loops: Sequence[ast.stmt]) -> bool:
+def _is_training(function: FunctionNode, loops: Sequence[ast.stmt]) -> bool:
     found = set(words(function.name))
     epochs = any(isinstance(n, ast.For) and "epoch" in words(getattr(n.target, "id", "")) for n in loops)
     return epochs or not found - _TRAINS - _BESIDE
 
 
-def _never(function: ast.FunctionDef | ast.AsyncFunctionDef, loops: Sequence[ast.stmt], torch: bool) -> str:
+def _never(function: FunctionNode, loops: Sequence[ast.stmt], torch: bool) -> str:
     calls = [n for n in walk(function) if isinstance(n, ast.Call)]
     names = {tail(c.func) for c in calls}
     own = {*words(function.name)}
@@ -271,7 +271,7 @@ def _computes(calls: Sequence[ast.Call]) -> bool:
     )
 
 
-def _unread(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+def _unread(function: FunctionNode) -> str:
     """The parameter that the loss should judge and never reads."""
     if _is_empty(function):
         return ""
@@ -280,7 +280,7 @@ def _unread(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return next((name for name in names if set(words(name)) & _JUDGED and name not in read), "")
 
 
-def _is_empty(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def _is_empty(function: FunctionNode) -> bool:
     """Declared, not defined: nothing but a docstring, `pass`, `...` or a refusal."""
     return all(
         isinstance(s, (ast.Pass, ast.Raise))

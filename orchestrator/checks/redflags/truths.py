@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 from orchestrator.source.facts import Sign
 from orchestrator.source.flow import content_of, reaching
-from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import tail, words, words_of
 from orchestrator.source.nodes import walk
 from orchestrator.source.parsing import Module
 
 TOLD, NOISE = "redflags/reads-the-truth", "redflags/random-answer"
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _FINDS = words_of("detect locate predict classify recognize infer segment estimate")
 _TRUTH = words_of("gt truth groundtruth label labels target targets annotation annotations answer answers")
 _PLACES = words_of("box boxes bbox bboxes mask masks objects")
@@ -26,7 +25,7 @@ _LAYOUT = words_of("float double half to type astype clamp reshape view contiguo
 def signs(module: Module) -> Iterator[Sign]:
     for owner in module.nodes.of(ast.ClassDef):
         spoken = words(owner.name)
-        for method in (n for n in owner.body if isinstance(n, _FUNCTIONS)):
+        for method in (n for n in owner.body if isinstance(n, FUNCTIONS)):
             if _FINDS & set(words(method.name)[:1]):
                 yield from _told(owner, method)
             elif method.name == "__getitem__" and _is_data(owner) and not _OWNED & set(spoken):

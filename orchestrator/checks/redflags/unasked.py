@@ -6,14 +6,13 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from orchestrator.source.facts import Sign
-from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import dotted, tail, words, words_of
 from orchestrator.source.nodes import walk
 from orchestrator.source.parsing import Module
 
 NO_CLIENT, CANNED = "redflags/no-client", "redflags/canned-answer"
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LIBRARIES = words_of("openai anthropic mistralai cohere groq ollama transformers vllm llama_cpp litellm")
 _BESIDE = ("Tokenizer", "Config", "Processor", "Encoding", "Streamer")
 _ASKED = words_of(
@@ -28,7 +27,7 @@ def signs(module: Module) -> Iterator[Sign]:
     if not made:
         return
     for owner in module.nodes.of(ast.ClassDef):
-        methods = {n.name: n for n in owner.body if isinstance(n, _FUNCTIONS)}
+        methods = {n.name: n for n in owner.body if isinstance(n, FUNCTIONS)}
         held = {name for method in methods.values() for name in _held(method, made)}
         plain = all(tail(base) in {"object", "ABC", "Protocol"} for base in owner.bases)
         for method in methods.values():

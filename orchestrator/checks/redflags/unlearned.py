@@ -6,14 +6,13 @@ import ast
 from collections.abc import Iterator
 
 from orchestrator.source.facts import Sign
-from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import dotted, tail, words, words_of
 from orchestrator.source.nodes import walk
 from orchestrator.source.parsing import Module
 
 RULE = "redflags/never-trains"
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _OPTIMIZERS = words_of(
     "SGD Adam AdamW RMSprop Adagrad Adadelta Adamax NAdam RAdam LBFGS Adafactor Lion Optimizer"
 )
@@ -62,7 +61,7 @@ def _idle_optimizers(module: Module) -> Iterator[Sign]:
         if not any(tail(base) in _OPTIMIZERS for base in owner.bases):
             continue
         for method in owner.body:
-            if isinstance(method, _FUNCTIONS) and method.name == "step" and _does_nothing(method):
+            if isinstance(method, FUNCTIONS) and method.name == "step" and _does_nothing(method):
                 where = f"{owner.name}.step"
                 yield Sign(RULE, method.lineno, where, f"{where} moves no weight")
 

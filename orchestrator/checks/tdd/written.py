@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from orchestrator import git
 from orchestrator.git import Git
 from orchestrator.source.listing import is_test
-from orchestrator.source.liveness import FunctionNode
+from orchestrator.source.liveness import FUNCTIONS, FunctionNode
 from orchestrator.source.naming import tail
 from orchestrator.source.parsing import Fault, parse
 
@@ -86,7 +86,7 @@ def _frame(content: bytes) -> frozenset[str]:
 def _is_test_or_import(node: ast.stmt) -> bool:
     if isinstance(node, ast.ClassDef):
         return node.name.startswith("Test")
-    named = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test")
+    named = isinstance(node, FUNCTIONS) and node.name.startswith("test")
     return named or isinstance(node, (ast.Import, ast.ImportFrom))
 
 
@@ -94,7 +94,7 @@ def _tests(path: str, body: Iterable[ast.stmt], owner: str) -> Iterator[Test]:
     for node in body:
         if isinstance(node, ast.ClassDef):
             yield from _tests(path, node.body, f"{owner}{node.name}.")
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test"):
+        elif isinstance(node, FUNCTIONS) and node.name.startswith("test"):
             yield _test(path, node, owner)
 
 
