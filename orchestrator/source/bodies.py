@@ -126,16 +126,9 @@ def _step(reading: _Reading, node: ast.stmt, control: int) -> None:
         case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
             _assign(reading, node, control)
         case ast.If():
-            if (way := scope.decided(node.test)) is not None:
-                _run(reading, live(node.body if way else node.orelse), control)
-            else:
-                _branches(reading, node, control | scope.test(node.test))
+            _either(reading, node, control)
         case ast.For() | ast.AsyncFor():
-            items = scope.value(node.iter).mask
-            scope.bind(node.target, Value(items))
-            for _ in range(2):
-                _run(reading, live(node.body), control | (items & RANDOM))
-            _run(reading, live(node.orelse), control)
+            _each(reading, node, control)
         case ast.While():
             for _ in range(2):
                 _run(reading, live(node.body), control | scope.test(node.test))
@@ -157,6 +150,21 @@ def _step(reading: _Reading, node: ast.stmt, control: int) -> None:
             scope.names[node.name] = Value(STATE | scope.lends(node))
         case ast.Global() | ast.Nonlocal() | ast.Import() | ast.ImportFrom():
             _imported(scope, node)
+
+
+def _either(reading: _Reading, node: ast.If, control: int) -> None:
+    if (way := reading.scope.decided(node.test)) is not None:
+        _run(reading, live(node.body if way else node.orelse), control)
+    else:
+        _branches(reading, node, control | reading.scope.test(node.test))
+
+
+def _each(reading: _Reading, node: ast.For | ast.AsyncFor, control: int) -> None:
+    items = reading.scope.value(node.iter).mask
+    reading.scope.bind(node.target, Value(items))
+    for _ in range(2):
+        _run(reading, live(node.body), control | (items & RANDOM))
+    _run(reading, live(node.orelse), control)
 
 
 def _imported(scope: Scope, node: ast.stmt) -> None:
