@@ -75,7 +75,12 @@ def _measured(subject: Subject, asked: Settings, commit: str, statistic: str) ->
     if subject.trials is None:
         raise NoVerdict("benchmarks are commands, and nobody gave them a place")
     trial = pytest_trial(
-        f"benchmarks {commit[:12]}", commit, asked.text("pytest", "pytest"), asked.texts("args"), shell=_SHELL
+        subject,
+        f"benchmarks {commit[:12]}",
+        commit,
+        asked.text("pytest", "pytest"),
+        asked.texts("args"),
+        shell=_SHELL,
     )
     outcome = subject.trials.run(replace(trial, wanted=(*trial.wanted, _REPORT)))
     if outcome.exit_code == NOT_FOUND or outcome.timed_out:
