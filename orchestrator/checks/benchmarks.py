@@ -12,6 +12,7 @@ from orchestrator import git
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.junit import NOT_FOUND, pytest_trial
+from orchestrator.checks.outward import not_followed
 from orchestrator.checks.tools import broken
 from orchestrator.checks.trees import files_at
 from orchestrator.checks.trials import NoVerdict
@@ -51,7 +52,7 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     before = _baseline(subject, asked, statistic)
     if isinstance(before, Finding):
         return (before,)
-    return tuple(_slower(subject, now, before, allowed))
+    return (*_slower(subject, now, before, allowed), *not_followed(subject))
 
 
 def _baseline(subject: Subject, asked: Settings, statistic: str) -> Times | Finding:

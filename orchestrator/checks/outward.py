@@ -12,6 +12,7 @@ from orchestrator.source.links import links_outside
 
 PASSED_OVER = "it is passed over, and not judged"
 _WHY = "is a symbolic link that leads out of the checkout, and is not followed"
+_UNBORNE = re.compile(r"[,\udc80-\udcff]")
 _MOST_CHARACTERS = 60_000
 """One argument of a command, as a shell's whole line is one, may have 128 KiB."""
 
@@ -34,7 +35,7 @@ def for_pytest(subject: Subject, *commits: str) -> tuple[str, tuple[str, ...]]:
     if not paths:
         return "", ()
     names = " ".join(shlex.quote(f"./{path}") for path in paths)
-    brings = '[ "${link##*/}" = conftest.py ] || [ -e "$link/conftest.py" ]'
+    brings = '[ -L "$link" ] && { [ "${link##*/}" = conftest.py ] || [ -e "$link/conftest.py" ]; }'
     before = f'for link in {names}; do if {brings}; then rm -f "$link"; fi; done && '
     return before, tuple(f"--ignore={path}" for path in paths)
 
@@ -44,9 +45,9 @@ def for_mypy(subject: Subject, commit: str) -> tuple[str, ...]:
 
 
 def for_ruff(subject: Subject) -> tuple[str, ...]:
-    """A pattern with a folder in it is counted from the top; ruff takes a comma for the end of one."""
+    """A pattern with a folder in it is counted from the top; one bears no comma, and nothing but UTF-8."""
     patterns = (re.sub(r"([][?*{}!\\])", r"\\\1", path) for path in _paths(subject, subject.commit))
-    return tuple(f"--extend-exclude=./{pattern.replace(',', '?')}" for pattern in patterns)
+    return tuple(f"--extend-exclude=./{_UNBORNE.sub('?', pattern)}" for pattern in patterns)
 
 
 def _paths(subject: Subject, *commits: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -274,12 +275,13 @@ def test_links_that_lead_out_of_the_checkout_are_passed_over_and_told(scene: Sce
     links |= {"test(1)": str(outside), "z.py": f"{outside}/test_out.py"}
     for name, target in links.items():
         (worktree / name).symlink_to(target)
+    (worktree / os.fsdecode(b"x\xff,{ '\"$")).symlink_to("/")
     scene.repo.git("add", ".", cwd=worktree)
     scene.repo.git("commit", "--quiet", "-m", "links", cwd=worktree)
     names = ("pytest", "mypy", "ruff")
     found = run_gates(scene.desk(stream("a", *map(gate, names))), {"a": scene.tip("p/a")})
     assert [(one.findings, one.is_green) for one in found] == [((), True)] * 3, found
-    why = "is a symbolic link that leads out of the checkout, and is not followed, and so 3 more"
+    why = "is a symbolic link that leads out of the checkout, and is not followed, and so 4 more"
     told = [(f.rule, f.path, f.message) for one in found for f in one.suppressed]
     assert told == [("links/not-followed", "hop", why)] * 3
 
