@@ -12,6 +12,7 @@ from orchestrator import git
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.junit import NOT_FOUND, pytest_trial
+from orchestrator.checks.outward import not_followed
 from orchestrator.checks.tools import broken
 from orchestrator.checks.trees import files_at
 from orchestrator.checks.trials import NoVerdict
@@ -51,7 +52,7 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     before = _baseline(subject, asked, statistic)
     if isinstance(before, Finding):
         return (before,)
-    return tuple(_slower(subject, now, before, allowed))
+    return (*_slower(subject, now, before, allowed), *not_followed(subject))
 
 
 def _baseline(subject: Subject, asked: Settings, statistic: str) -> Times | Finding:
@@ -75,7 +76,12 @@ def _measured(subject: Subject, asked: Settings, commit: str, statistic: str) ->
     if subject.trials is None:
         raise NoVerdict("benchmarks are commands, and nobody gave them a place")
     trial = pytest_trial(
-        f"benchmarks {commit[:12]}", commit, asked.text("pytest", "pytest"), asked.texts("args"), shell=_SHELL
+        subject,
+        f"benchmarks {commit[:12]}",
+        commit,
+        asked.text("pytest", "pytest"),
+        asked.texts("args"),
+        shell=_SHELL,
     )
     outcome = subject.trials.run(replace(trial, wanted=(*trial.wanted, _REPORT)))
     if outcome.exit_code == NOT_FOUND or outcome.timed_out:

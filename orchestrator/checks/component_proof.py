@@ -126,6 +126,7 @@ class _Experiment:
         self, how: str, texts: Mapping[str, str], *, shell: str = "", keeps_failures: bool = False
     ) -> Run:
         trial = pytest_trial(
+            self.subject,
             f"{how} {self.component.name}",
             self.subject.commit,
             self.program,

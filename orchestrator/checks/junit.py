@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from xml.etree import ElementTree
 
+from orchestrator.checks.finding import Subject
+from orchestrator.checks.outward import for_pytest
 from orchestrator.checks.trials import Outcome, Trial
 
 REPORT = "junit.xml"
@@ -58,19 +60,36 @@ class Case:
 
 
 def pytest_trial(
-    name: str, commit: str, program: str, arguments: Sequence[str], *, shell: str = "", **more: object
+    subject: Subject,
+    name: str,
+    commit: str,
+    program: str,
+    arguments: Sequence[str],
+    *,
+    shell: str = "",
+    source: str | None = None,
+    **more: object,
 ) -> Trial:
     """A run whose report is wanted; whatever the project's own options say, it does not end early.
 
     `arguments` are quoted here, `shell` is appended as it is.
     """
-    quoted = " ".join(map(shlex.quote, arguments))
+    before, ignored = for_pytest(subject, *filter(None, (commit, source)))
+    quoted = " ".join(map(shlex.quote, [*ignored, *arguments]))
     command = (
+        f"{before}"
         'PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" '
         f"{program} -p no:cacheprovider --rootdir=. --maxfail=0 --continue-on-collection-errors "
         f'-o junit_family=xunit1 --junit-xml="$ORCHESTRATOR_OUT/{REPORT}" {shell} {quoted}'
     )
-    return Trial(name=name, command=command.rstrip(), commit=commit, wanted=(REPORT,), **more)  # type: ignore[arg-type]
+    return Trial(
+        name=name,
+        command=command.rstrip(),
+        commit=commit,
+        source=source,
+        wanted=(REPORT,),
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def cases_of(outcome: Outcome) -> tuple[Case, ...] | None:

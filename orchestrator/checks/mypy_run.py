@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from orchestrator import git
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Subject, finding
+from orchestrator.checks.outward import for_mypy, not_followed
 from orchestrator.checks.tools import broken, places, run_tool
 from orchestrator.checks.unchecked import unchecked
 
@@ -52,7 +53,7 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
         if before.broken:
             return (replace(before.broken[0], message=f"on base, {before.broken[0].message}"),)
     found = _new(subject, after.faults, before.faults if before is not None else None)
-    return (*found, *unchecked(subject, arguments))
+    return (*found, *unchecked(subject, arguments), *not_followed(subject))
 
 
 def _new(subject: Subject, after: Sequence[Fault], before: Sequence[Fault] | None) -> Iterator[Finding]:
@@ -80,7 +81,14 @@ def _was_there(old: Counter[tuple[str, str]], path: str, said: str) -> bool:
 
 
 def _run(subject: Subject, program: str, arguments: tuple[str, ...], commit: str) -> _Run:
-    outcome, text = run_tool(subject, "mypy", program, arguments, shell=f"{_FORM} {_CACHE}", commit=commit)
+    outcome, text = run_tool(
+        subject,
+        "mypy",
+        program,
+        (*for_mypy(subject, commit), *arguments),
+        shell=f"{_FORM} {_CACHE}",
+        commit=commit,
+    )
     found = tuple(
         (path, line, match[1], match[2] or "")
         for path, line, said in places(text)

@@ -11,6 +11,7 @@ from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.forged import forged
 from orchestrator.checks.junit import NOT_FOUND, Case, CaseEnd, cases_of, pytest_trial
 from orchestrator.checks.left_out import left_out
+from orchestrator.checks.outward import not_followed
 from orchestrator.checks.tools import broken
 from orchestrator.checks.trees import read_commit
 from orchestrator.checks.trials import NoVerdict
@@ -29,7 +30,7 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     """Raises:
     NoVerdict: pytest could not be started, or was not done in time.
     """
-    ran = _ran(subject)
+    ran = (*_ran(subject), *not_followed(subject))
     made_up = tuple(forged(subject))
     if not made_up:
         return ran
@@ -44,7 +45,7 @@ def _ran(subject: Subject) -> tuple[Finding, ...]:
         return tuple(asked.faults)
     if subject.trials is None:
         raise NoVerdict("pytest runs a command, and nobody gave it a place for that")
-    trial = pytest_trial("pytest", subject.commit, program, ["-o", "xfail_strict=true", *arguments])
+    trial = pytest_trial(subject, "pytest", subject.commit, program, ["-o", "xfail_strict=true", *arguments])
     outcome = subject.trials.run(trial)
     if outcome.exit_code == NOT_FOUND:
         raise NoVerdict(

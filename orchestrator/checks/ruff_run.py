@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Subject, finding
+from orchestrator.checks.outward import for_ruff, not_followed
 from orchestrator.checks.tools import broken, run_tool
 
 _WOULD = re.compile(r"(?:Would reformat: | *--> )([^\n]+?)(?::[0-9]+:[0-9]+)?$", re.MULTILINE)
@@ -23,12 +24,12 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     program, arguments, with_layout = asked.text("ruff", "ruff"), asked.texts("args"), asked.flag("format")
     if asked.faults:
         return tuple(asked.faults)
-    found = _rules(subject, program, arguments)
+    found = (*_rules(subject, program, arguments), *not_followed(subject))
     return (*found, *_layout(subject, program, arguments)) if with_layout else found
 
 
 def _rules(subject: Subject, program: str, arguments: tuple[str, ...]) -> tuple[Finding, ...]:
-    command = ("check", "--no-cache", "--output-format=json", "--quiet", *arguments)
+    command = ("check", "--no-cache", "--output-format=json", "--quiet", *for_ruff(subject), *arguments)
     outcome, text = run_tool(subject, "ruff", program, command)
     try:
         listed: list[dict[str, Any]] = json.loads(text or "[]")
@@ -50,7 +51,8 @@ def _rules(subject: Subject, program: str, arguments: tuple[str, ...]) -> tuple[
 
 
 def _layout(subject: Subject, program: str, arguments: tuple[str, ...]) -> tuple[Finding, ...]:
-    outcome, text = run_tool(subject, "ruff format", program, ("format", "--check", "--no-cache", *arguments))
+    command = ("format", "--check", "--no-cache", *for_ruff(subject), *arguments)
+    outcome, text = run_tool(subject, "ruff format", program, command)
     paths = list(dict.fromkeys(_WOULD.findall(text)))
     if outcome.exit_code and not paths:
         return (broken(subject, "ruff/broken", "ruff format", outcome, text),)

@@ -30,7 +30,7 @@ from orchestrator.hooks.forbidden import claimed_patterns, hits, is_judged
 
 _NOT_DIVERGED = ("independence/not-diverged", "independence/no-own-commits", "independence/no-change")
 _ALIKE = ("independence/identical", "clones/copied")
-_NOTES = ("/not-read", "checks/allowance", "checks/baseline")
+_NOTES = ("/not-read", "/not-followed", "checks/allowance", "checks/baseline")
 _PATTERN = "components/forbidden-pattern"
 _NO_ELAPSED = "elapsed_s"
 _MOST_SAID = 3

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
 from orchestrator.checks.forged import signs_in
 from orchestrator.checks.unchecked import relaxed_lines
-from tests.support.landing import Desk, Scene, scene_fixture
+from orchestrator.gates import run_gates
+from orchestrator.source.links import outward
+from tests.support.landing import Desk, Scene, gate, scene_fixture
 from tests.support.trials import check_gate, one, stream, verdict
 
 __all__ = ["scene_fixture"]
@@ -243,6 +246,44 @@ def test_a_hook_that_changes_files_is_red(scene: Scene) -> None:
     scene.work("a", {".pre-commit-config.yaml": hooks, "x.py": "x = 1\n"})
     found = verdict(scene, desk_of(scene, "pre-commit"))
     assert ("pre-commit/changed", "x.py") in [(f.rule, f.path) for f in found.findings]
+
+
+@pytest.mark.parametrize(
+    ("targets", "found"),
+    [
+        ({"a": "/", "d/b": "../../x", "c": ".."}, {"a", "d/b", "c"}),
+        ({"a": "b/c", "b": "d", "d/c": "e", "e": "gone"}, set()),
+        ({"d/a": "../b", "b": "d/..", "c": "b/.."}, {"c", "b/c", "d/a/c"}),
+        ({"a": "b/x", "b": "c", "c": "../y"}, {"a", "b", "c"}),
+        ({"a": "b", "b": "a", "self": "."}, set()),
+        ({"d/out": "/x", "in": "d", "top": "."}, {"d/out", "in/out", "top/d/out"}),
+    ],
+)
+def test_links_that_lead_out_are_known(targets: dict[str, str], found: set[str]) -> None:
+    assert outward(targets) == found
+
+
+def test_links_that_lead_out_of_the_checkout_are_passed_over_and_told(scene: Scene) -> None:
+    outside = scene.root.parent / "elsewhere" / "sub"
+    outside.mkdir(parents=True)
+    (outside / "conftest.py").write_text("raise SystemExit(9)\n")
+    (outside / "test_out.py").write_text("import os\n\n\ndef test_out() -> int:\n    assert False\n")
+    marker = "def test_x() -> None:\n    assert True\n"
+    scene.work("a", {"test_x.py": marker, "pkg/y.py": "y = 1\n", "pkg/test(1)/test_in.py": marker})
+    worktree = scene.worktrees / "a"
+    links = {"hop": "pkg/up/sub", "pkg/up": str(outside.parent), "inner.py": "pkg/y.py"}
+    links |= {"test(1)": str(outside), "z.py": f"{outside}/test_out.py"}
+    for name, target in links.items():
+        (worktree / name).symlink_to(target)
+    (worktree / os.fsdecode(b"x\xff,{ '\"$")).symlink_to("/")
+    scene.repo.git("add", ".", cwd=worktree)
+    scene.repo.git("commit", "--quiet", "-m", "links", cwd=worktree)
+    names = ("pytest", "mypy", "ruff")
+    found = run_gates(scene.desk(stream("a", *map(gate, names))), {"a": scene.tip("p/a")})
+    assert [(one.findings, one.is_green) for one in found] == [((), True)] * 3, found
+    why = "is a symbolic link that leads out of the checkout, and is not followed, and so 4 more"
+    told = [(f.rule, f.path, f.message) for one in found for f in one.suppressed]
+    assert told == [("links/not-followed", "hop", why)] * 3
 
 
 def test_a_tool_that_is_not_there_is_red_and_says_so(scene: Scene) -> None:

@@ -12,6 +12,7 @@ from orchestrator.checks.claimed import claimed_components
 from orchestrator.checks.claims import Component
 from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.idle import idle_exceptions
+from orchestrator.checks.outward import PASSED_OVER
 from orchestrator.checks.redflags.families import signs_of
 from orchestrator.checks.redflags.passed_over import passed_over
 from orchestrator.checks.redflags.services import asks_injected, is_network, reaches_model, service_of
@@ -45,7 +46,7 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
 
 def _not_read(subject: Subject, forked: Forked) -> Iterator[Finding]:
     for path, reason in passed_over(forked.tip, forked.changed):
-        yield finding(subject, "redflags/not-read", reason, path, allowed="it is passed over, and not judged")
+        yield finding(subject, "redflags/not-read", reason, path, allowed=PASSED_OVER)
 
 
 def _of_file(subject: Subject, index: Index, file: SourceFile) -> Iterator[Finding]:

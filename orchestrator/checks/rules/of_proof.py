@@ -112,6 +112,11 @@ OF_PROOF: Mapping[str, Rule] = {
     "pre-commit/broken": rule(
         "pre-commit could not run", "nothing was checked", "run the same command by hand"
     ),
+    "links/not-followed": rule(
+        "a link that leads out of the checkout",
+        "what lies behind it is nobody's work, and no tool was let at it",
+        "commit what it leads to, or look at it yourself",
+    ),
     "metrics/missing": rule(
         "a branch without metrics", "nobody can see what it came to", "commit its results"
     ),

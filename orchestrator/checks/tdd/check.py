@@ -8,6 +8,7 @@ from orchestrator.checks.allowed import with_allowances
 from orchestrator.checks.asked import Settings
 from orchestrator.checks.finding import Finding, Subject, finding
 from orchestrator.checks.forged import forged
+from orchestrator.checks.outward import not_followed
 from orchestrator.checks.tdd.branch import read_branch
 from orchestrator.checks.tdd.coverage import coverage_findings
 from orchestrator.checks.tdd.evidence import evidence_findings
@@ -24,9 +25,10 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
     NoVerdict: tests could not be run.
     """
     found = tuple(_findings(subject))
+    told = tuple(not_followed(subject))
     if not found:
-        return ()
-    return with_allowances(subject, read_commit(subject, subject.commit), found, "tdd")
+        return told
+    return (*with_allowances(subject, read_commit(subject, subject.commit), found, "tdd"), *told)
 
 
 def _findings(subject: Subject) -> Iterator[Finding]:
@@ -37,8 +39,8 @@ def _findings(subject: Subject) -> Iterator[Finding]:
     steps = read_steps(subject, branch)
     if branch.named:
         # The tip first: the set-up is made for its files, and may need some that RED lacks.
-        green = run_tests(subject.trials, green_trial(branch, program))
-        red = run_tests(subject.trials, red_trial(branch, program))
+        green = run_tests(subject.trials, green_trial(subject, branch, program))
+        red = run_tests(subject.trials, red_trial(subject, branch, program))
         yield from red_findings(subject, branch, red)
         yield from hollow_findings(subject, branch, red, program)
         yield from green_findings(subject, branch, green)

@@ -26,7 +26,7 @@ _SHELL = (
 
 def coverage_findings(subject: Subject, branch: Branch, program: str, least: float) -> Iterator[Finding]:
     """All tests run; of the files that the branch wrote, `least` per cent of the statements must."""
-    trial = pytest_trial("coverage", branch.tip, program, [], shell=_SHELL)
+    trial = pytest_trial(subject, "coverage", branch.tip, program, [], shell=_SHELL)
     run = run_tests(subject.trials, replace(trial, wanted=(*trial.wanted, _REPORT)))
     files = _files(run.outcome.files.get(_REPORT))
     if files is None:

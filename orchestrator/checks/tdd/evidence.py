@@ -99,7 +99,7 @@ def _disagrees(subject: Subject, branch: Branch, file: _File, commit: str, progr
     if not then.named:
         return f"at {commit[:12]} the branch has no test of its own yet"
     tests = _tests_of(file, then.test_files)
-    trial = pytest_trial(f"evidence {file.path}", commit, program, tests, keeps_failures=True)
+    trial = pytest_trial(subject, f"evidence {file.path}", commit, program, tests, keeps_failures=True)
     run = run_tests(subject.trials, trial)
     if file.phase == "red":
         return None if is_red(branch, run) else f"run again at {commit[:12]}, no test fails"

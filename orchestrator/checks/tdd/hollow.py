@@ -67,6 +67,7 @@ def hollow_findings(subject: Subject, branch: Branch, red: Run, program: str) ->
         return
     files = list(dict.fromkeys(test.path for test in tests))
     trial = pytest_trial(
+        subject,
         "red hollow",
         branch.fork,
         program,

@@ -65,5 +65,6 @@ def _not_green(
 
 def _run(subject: Subject, step: Step, tests: Sequence[Test], program: str) -> Run:
     paths = sorted({test.path for test in tests})
-    trial = pytest_trial(f"phase {step.commit[:12]}", step.commit, program, paths, keeps_failures=True)
+    name = f"phase {step.commit[:12]}"
+    trial = pytest_trial(subject, name, step.commit, program, paths, keeps_failures=True)
     return run_tests(subject.trials, trial)

@@ -48,8 +48,9 @@ def run_tests(trials: Trials | None, trial: Trial) -> Run:
     return Run(outcome=outcome, cases=cases_of(outcome))
 
 
-def red_trial(branch: Branch, program: str) -> Trial:
+def red_trial(subject: Subject, branch: Branch, program: str) -> Trial:
     return pytest_trial(
+        subject,
         "red",
         branch.fork,
         program,
@@ -60,8 +61,8 @@ def red_trial(branch: Branch, program: str) -> Trial:
     )
 
 
-def green_trial(branch: Branch, program: str) -> Trial:
-    return pytest_trial("green", branch.tip, program, branch.test_files)
+def green_trial(subject: Subject, branch: Branch, program: str) -> Trial:
+    return pytest_trial(subject, "green", branch.tip, program, branch.test_files)
 
 
 def red_findings(subject: Subject, branch: Branch, run: Run) -> Iterator[Finding]:

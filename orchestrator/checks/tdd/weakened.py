@@ -151,6 +151,7 @@ def _failing(
 def _as_they_were(look: _Look, then: Step, code: str, paths: Sequence[str]) -> Run:
     """Test files as `then` had them, run on the code of another commit."""
     trial = pytest_trial(
+        look.subject,
         f"tests of {then.commit[:12]} on {code[:12]}",
         code,
         look.program,
