@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 
 from orchestrator import git
 from orchestrator.git import Git
@@ -15,12 +14,6 @@ _MOST_HOPS = 40
 
 def links_outside(repository: Git, commit: str) -> tuple[str, ...]:
     """Their paths; those that are met through a link to a folder within are among them by that path too."""
-    return _links_outside(str(repository.directory), commit)
-
-
-@lru_cache(maxsize=64)
-def _links_outside(directory: str, commit: str) -> tuple[str, ...]:
-    repository = Git(directory)
     entries = git.tree_entries(repository, commit, recursive=True)
     links = {entry.path: entry.id for entry in entries if entry.mode == "120000"}
     contents = git.read_blobs(repository, list(dict.fromkeys(links.values())))
